@@ -1,0 +1,48 @@
+//! A stage: what one worker does with the batches of one log handle.
+
+use futures_util::future::BoxFuture;
+use schemas::{StageName, TopicPartition};
+
+use crate::log::{Assignment, Batch, Outgoing};
+use crate::outcome::Outcome;
+
+/// One stage. [`crate::worker::run`] drives it.
+pub trait Stage: Send {
+    /// Its name, in dead letters, logs and counters.
+    fn name(&self) -> StageName;
+
+    /// Partitions were gained: restore what is kept for them.
+    ///
+    /// # Errors
+    /// [`Halt`] when that cannot be done.
+    fn assigned<'a>(&'a mut self, gained: &'a Assignment) -> BoxFuture<'a, Result<(), Halt>>;
+
+    /// Partitions are gone: drop what is kept for them.
+    fn dropped(&mut self, gone: &[TopicPartition]);
+
+    /// Works on a batch: one outcome a record, in their order.
+    ///
+    /// # Errors
+    /// [`Halt`] when the stage cannot go on; nothing of the batch is committed.
+    fn work<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Work, Halt>>;
+}
+
+/// What came of a batch.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// One a record, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// What the step carries besides: state, corrected findings.
+    pub also: Vec<Outgoing>,
+}
+
+/// A stage cannot go on; the positions stay where they are.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Halt(pub String);
+
+impl From<crate::log::LogError> for Halt {
+    fn from(error: crate::log::LogError) -> Self {
+        Self(error.to_string())
+    }
+}

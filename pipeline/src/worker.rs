@@ -1,0 +1,276 @@
+//! The loop that drives a stage over a log handle: the only place that counts, dead-letters, retries and commits.
+//!
+//! Conservation law: `read = emitted + skipped + rejected` after every step; what is in flight has not been committed.
+
+use std::{collections::BTreeMap, sync::Mutex};
+
+use schemas::TopicPartition;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    dead_letter::{self, Refusal},
+    log::{Batch, Incoming, Log, LogError, Next, Outgoing, Positions, Step},
+    outcome::{Outcome, Reason},
+    retry::RetryPolicy,
+    stage::{Halt, Stage, Work},
+};
+
+/// What a running worker listens to.
+#[derive(Debug, Clone)]
+pub struct Control {
+    /// Stop now: what is in flight is left uncommitted.
+    pub stop: CancellationToken,
+    /// Nothing more will come from before: stop once everything has been worked on.
+    pub drain: CancellationToken,
+    /// The clock for dead letters.
+    pub clock: Clock,
+}
+
+/// What a stage has done since it was started. `read = emitted + skipped + rejected`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Records read and committed.
+    pub read: u64,
+    /// Of these: worked into something.
+    pub emitted: u64,
+    /// Of these: left out on purpose, by reason.
+    pub skipped: BTreeMap<Reason, u64>,
+    /// Of these: in the dead letter, by reason.
+    pub rejected: BTreeMap<Reason, u64>,
+    /// Records written.
+    pub outputs: u64,
+    /// Steps committed.
+    pub steps: u64,
+    /// Times a record had to be tried again.
+    pub retries: u64,
+}
+
+impl Tally {
+    /// Whether the conservation law holds.
+    #[must_use]
+    pub fn balance(&self) -> bool {
+        self.read == self.emitted + self.skipped.values().sum::<u64>() + self.rejected.values().sum::<u64>()
+    }
+
+    fn add(&mut self, other: Self) {
+        self.read += other.read;
+        self.emitted += other.emitted;
+        for (reason, count) in other.skipped {
+            *self.skipped.entry(reason).or_default() += count;
+        }
+        for (reason, count) in other.rejected {
+            *self.rejected.entry(reason).or_default() += count;
+        }
+        self.outputs += other.outputs;
+        self.steps += other.steps;
+        self.retries += other.retries;
+    }
+}
+
+/// A tally that can be read while the worker runs.
+#[derive(Debug, Default)]
+pub struct Counters(Mutex<Tally>);
+
+impl Counters {
+    /// What has been done so far.
+    #[must_use]
+    pub fn read(&self) -> Tally {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn add(&self, tally: Tally) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(tally);
+    }
+}
+
+/// Why a worker ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The log handle cannot go on.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The stage cannot go on.
+    #[error("{stage}: {halt}")]
+    Stage {
+        /// Its name.
+        stage: &'static str,
+        /// Why.
+        halt: Halt,
+    },
+}
+
+/// Drives `stage` over `log` until it is told to stop, or to drain and everything has been worked on.
+///
+/// # Errors
+/// [`WorkerError`] when the log or the stage cannot go on; nothing uncommitted has left a trace.
+pub async fn run(
+    log: &mut dyn Log,
+    stage: &mut dyn Stage,
+    control: &Control,
+    counters: &Counters,
+) -> Result<(), WorkerError> {
+    let name = stage.name().name();
+    let halted = |halt| WorkerError::Stage { stage: name, halt };
+    loop {
+        let draining = control.drain.is_cancelled();
+        // Biased: a stop must not wait behind a log that always has more.
+        let next = tokio::select! {
+            biased;
+            () = control.stop.cancelled() => break,
+            next = log.next() => next?,
+        };
+        match next {
+            Next::Batch(batch) => {
+                let mut turn = Turn { log: &mut *log, stage: &mut *stage, control, counters };
+                if !turn.take(batch).await? {
+                    break;
+                }
+            }
+            Next::Assigned(assignment) => stage.assigned(&assignment).await.map_err(halted)?,
+            Next::Revoking { partitions, .. } => stage.dropped(&partitions),
+            Next::Idle if draining => break,
+            Next::Idle => {}
+        }
+    }
+    log.leave().await?;
+    Ok(())
+}
+
+/// One batch on its way to being committed.
+struct Turn<'a> {
+    log: &'a mut dyn Log,
+    stage: &'a mut dyn Stage,
+    control: &'a Control,
+    counters: &'a Counters,
+}
+
+impl Turn<'_> {
+    /// Works the batch off, in as many steps as retries make it; false when it was told to stop meanwhile.
+    async fn take(&mut self, mut batch: Batch) -> Result<bool, WorkerError> {
+        let mut policy = RetryPolicy::default();
+        while !batch.records.is_empty() {
+            let name = self.stage.name().name();
+            let halted = |halt| WorkerError::Stage { stage: name, halt };
+            let work = self.stage.work(&batch).await.map_err(halted)?;
+            let settled = self.settle(&batch, work).map_err(halted)?;
+            if settled.count > 0 {
+                policy.reset();
+                let rest = batch.records.split_off(settled.count);
+                if !self.commit(&batch, settled.records, settled.tally).await? {
+                    return Ok(true);
+                }
+                batch.records = rest;
+            }
+            if let Some((after, cause)) = settled.retry {
+                let wait = policy.next_wait(after);
+                tracing::warn!(stage = name, cause, wait_ms = wait.as_millis(), "holding the position");
+                self.counters.add(Tally { retries: 1, ..Tally::default() });
+                // Biased: a stop must not wait for a world that is bad.
+                tokio::select! {
+                    biased;
+                    () = self.control.stop.cancelled() => return Ok(false),
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Turns outcomes into the records and the counts of a step, up to the first retry.
+    fn settle(&self, batch: &Batch, work: Work) -> Result<Settled, Halt> {
+        if work.outcomes.len() != batch.records.len() {
+            return Err(Halt("a stage must give one outcome for each record".to_owned()));
+        }
+        let mut settled = Settled::default();
+        for (record, outcome) in batch.records.iter().zip(work.outcomes) {
+            match outcome {
+                Outcome::Emit(records) => {
+                    settled.tally.emitted += 1;
+                    settled.records.extend(records);
+                }
+                Outcome::Skip(reason) => *settled.tally.skipped.entry(reason).or_default() += 1,
+                Outcome::Reject(reason, message) => {
+                    *settled.tally.rejected.entry(reason).or_default() += 1;
+                    settled.records.extend(self.refuse(record, reason, &message));
+                }
+                Outcome::Retry { after, cause } => {
+                    settled.retry = Some((after, cause));
+                    break;
+                }
+                Outcome::Stop(cause) => return Err(Halt(cause)),
+            }
+            settled.count += 1;
+        }
+        settled.records.extend(work.also);
+        settled.tally.read = settled.count as u64;
+        Ok(settled)
+    }
+
+    fn refuse(&self, record: &Incoming, reason: Reason, message: &str) -> Vec<Outgoing> {
+        let stage = self.stage.name();
+        let origin = record.at.topic.to_string();
+        tracing::warn!(
+            stage = stage.name(),
+            topic = origin,
+            partition = record.at.partition.0,
+            offset = record.offset.0,
+            reason,
+            message,
+            "rejected a record"
+        );
+        let refusal = Refusal {
+            stage,
+            origin: &origin,
+            partition: Some(record.at.partition.0),
+            offset: record.offset.0,
+            reason,
+            message,
+            at: self.control.clock.now(),
+        };
+        dead_letter::of_record(&refusal, record)
+    }
+
+    /// Commits what was settled; false when the partitions are gone.
+    async fn commit(&mut self, batch: &Batch, records: Vec<Outgoing>, mut tally: Tally) -> Result<bool, WorkerError> {
+        tally.outputs = records.len() as u64;
+        tally.steps = 1;
+        let step = Step { lease: batch.lease, finished: finished(&batch.records), records };
+        match self.log.commit(step).await {
+            Ok(()) => {
+                self.counters.add(tally);
+                Ok(true)
+            }
+            Err(LogError::Lost(partitions)) => {
+                tracing::info!(stage = self.stage.name().name(), partitions = partitions.len(), "lost partitions");
+                self.stage.dropped(&gone(&partitions, batch));
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What a turn came to, up to the first record that must be tried again.
+#[derive(Default)]
+struct Settled {
+    count: usize,
+    records: Vec<Outgoing>,
+    tally: Tally,
+    retry: Option<(Option<std::time::Duration>, String)>,
+}
+
+/// The positions after these records.
+fn finished(records: &[Incoming]) -> Positions {
+    records.iter().map(|record| (record.at, record.offset.next())).collect()
+}
+
+/// All partitions whose memory a lost step has spoilt: those that are lost, and those the batch touched (the log
+/// assigns the latter again, from their committed position).
+fn gone(lost: &[TopicPartition], batch: &Batch) -> Vec<TopicPartition> {
+    let mut gone: Vec<TopicPartition> = lost.to_vec();
+    gone.extend(batch.records.iter().map(|record| record.at));
+    gone.sort_unstable();
+    gone.dedup();
+    gone
+}
