@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary: see the library beside it.
+
+fn main() -> std::process::ExitCode {
+    weir::main()
+}

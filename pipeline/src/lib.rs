@@ -3,8 +3,12 @@
 #![warn(missing_docs)]
 
 pub mod clock;
+pub mod conformance;
+mod coordinator;
 pub mod dead_letter;
+pub mod local;
 pub mod log;
+pub mod memory;
 pub mod outcome;
 pub mod retry;
 pub mod stage;
@@ -12,5 +16,6 @@ pub mod worker;
 
 pub use clock::Clock;
 pub use log::{Batch, Incoming, Log, LogError, Logs, Next, Outgoing, Reader, Route, Step};
+pub use memory::{MemoryLog, MemoryOptions};
 pub use outcome::{Outcome, Reason};
 pub use stage::{Halt, Stage, Work};

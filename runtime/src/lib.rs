@@ -1,1 +1,9 @@
-//! runtime
+//! The edges of Weir: the logs that outlive a process, configuration, telemetry, shutdown. Only this crate names a
+//! broker, a database or a server.
+#![warn(missing_docs)]
+
+pub mod config;
+pub mod embedded;
+pub mod kafka;
+pub mod shutdown;
+pub mod telemetry;

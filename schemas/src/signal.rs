@@ -1,5 +1,7 @@
 //! A signal: one event that matters to stateful rules, keyed by (tenant, group value).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{EventId, Hash128, Micros, Offset, Partition};
@@ -55,6 +57,9 @@ pub struct RuleSignal {
     pub role: i32,
     /// The counted value, for rules that count distinct values; else empty.
     pub value: String,
+    /// What the finding shows besides: the fields that the rule names and their values in this event. Only in the
+    /// first entry of a rule.
+    pub facts: BTreeMap<String, String>,
 }
 
 /// The key of everything kept for one group value: `tenant`, U+001F, `group_value`.

@@ -1,0 +1,133 @@
+//! What can be written on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Weir reads what Microsoft 365 and the Power Platform write down about their users, and says what deserves a look.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, about, max_term_width = 100)]
+pub(crate) struct Args {
+    /// How much to log: error, warn, info, debug, or a filter such as `info,runtime=debug`.
+    #[arg(long, global = true, env = "WEIR_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read exported files, say what was found, keep nothing.
+    Scan(ScanArgs),
+    /// Run every stage in this process, over the log that the configuration names.
+    Run(RunArgs),
+    /// Run worker 1: feeds become events.
+    Ingest(WorkerArgs),
+    /// Run worker 2: events become enriched events.
+    Enrich(WorkerArgs),
+    /// Run worker 3: enriched events become findings.
+    Detect(WorkerArgs),
+    /// Run worker 4: findings reach their receivers.
+    Sink(WorkerArgs),
+    /// Look at the rules, test them, check them.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Check a configuration with the code that starts the workers, and connect to its log.
+    Check(CheckArgs),
+    /// Look after the topics of a Kafka log.
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// One JSON object: the ledger and the findings.
+    Json,
+    /// One OCSF Detection Finding a line.
+    Ocsf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ScanArgs {
+    /// Exported files or folders: JSON, JSON lines or CSV with an AuditData column, gzip or not.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Exit with 1 when a finding is at least this severe: info, low, medium, high or critical.
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub(crate) fail_on: Option<schemas::finding::Severity>,
+    /// The tenant of records that do not name one.
+    #[arg(long, value_name = "ID")]
+    pub(crate) tenant: Option<String>,
+    /// Take the `enrich` and `detect` sections of this configuration: working hours, partners, networks, rules.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Add the rules of this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Option<PathBuf>,
+    /// Write what was rejected to this file: JSON lines with the reason and the bytes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dead_letters: Option<PathBuf>,
+    /// How many partitions each topic of the memory log has.
+    #[arg(long, value_name = "N", default_value_t = 1, hide = true)]
+    pub(crate) partitions: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct WorkerArgs {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// This replica's name: stable over restarts, and no two living replicas share one.
+    #[arg(long, value_name = "NAME", default_value = "0")]
+    pub(crate) member: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Check the file only, connect to nothing.
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// List the rules.
+    List(RulesArgs),
+    /// Run the test cases of the rules.
+    Test(RulesArgs),
+    /// Check the rules for what would make them useless.
+    Lint(RulesArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RulesArgs {
+    /// Add the rules of this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TopicsCommand {
+    /// Create what is missing; never deletes and never changes a topic whose state is bound to its partitions.
+    Apply(RunArgs),
+}
+
+fn severity(name: &str) -> Result<schemas::finding::Severity, String> {
+    schemas::finding::Severity::named(name).ok_or_else(|| "one of info, low, medium, high, critical".to_owned())
+}

@@ -1,0 +1,107 @@
+//! The whole configuration: each crate reads its own section, every problem is reported at once.
+//!
+//! ```yaml
+//! log:      {embedded: {path: weir.db}}
+//! sources:  [{name: exports, kind: files, paths: [exports]}]
+//! enrich:   {…}
+//! detect:   {rules: my-rules}
+//! sinks:    [{name: archive, kind: jsonl, path: findings.jsonl}]
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use detect::RuleSet;
+use enrich::EnrichConfig;
+use ingest::FilesConfig;
+use runtime::config::{Document, LogConfig, Problems, Section};
+use sink::SinkConfig;
+
+use crate::exit::WrongConfig;
+
+/// Everything a file can say.
+pub(crate) struct Config {
+    pub(crate) log: LogConfig,
+    pub(crate) sources: Vec<FilesConfig>,
+    pub(crate) enrich: EnrichConfig,
+    pub(crate) rules: Arc<RuleSet>,
+    pub(crate) sinks: Vec<SinkConfig>,
+}
+
+impl Config {
+    /// Reads and checks all of it: what `check` does is what every worker does.
+    ///
+    /// # Errors
+    /// [`WrongConfig`] with every problem.
+    pub(crate) fn read(path: &Path) -> Result<Self, WrongConfig> {
+        let document = Document::read(path).map_err(|error| lines(&error))?;
+        let problems = Problems::default();
+        let root = document.root(&problems);
+        let log = LogConfig::read(&root);
+        let sources = FilesConfig::read_all(&root);
+        let enrich = EnrichConfig::read(&root.section("enrich"));
+        let folder = rules_folder(&root);
+        let sinks = SinkConfig::read_all(&root);
+        root.finish();
+        let found = problems.into_result().map_err(|error| lines(&error));
+        match (found, load_rules(folder.as_deref())) {
+            (Ok(()), Ok(rules)) => Ok(Self { log, sources, enrich, rules, sinks }),
+            (found, rules) => Err(join(found.err(), rules.err())),
+        }
+    }
+}
+
+/// What a scan takes of a configuration.
+pub(crate) struct Facts {
+    pub(crate) enrich: EnrichConfig,
+    pub(crate) rules: Arc<RuleSet>,
+}
+
+impl Facts {
+    /// Reads the sections `enrich` and `detect` where there is a file, and adds the rules of `folder`. Other sections
+    /// may stand there; they are not looked at.
+    ///
+    /// # Errors
+    /// [`WrongConfig`] with every problem.
+    pub(crate) fn read(path: Option<&Path>, folder: Option<&Path>) -> Result<Self, WrongConfig> {
+        let Some(path) = path else {
+            return Ok(Self { enrich: EnrichConfig::default(), rules: load_rules(folder)? });
+        };
+        let document = Document::read(path).map_err(|error| lines(&error))?;
+        let problems = Problems::default();
+        let root = document.root(&problems);
+        for key in ["log", "sources", "sinks"] {
+            root.has(key);
+        }
+        let enrich = EnrichConfig::read(&root.section("enrich"));
+        let configured = rules_folder(&root);
+        root.finish();
+        let found = problems.into_result().map_err(|error| lines(&error));
+        match (found, load_rules(folder.or(configured.as_deref()))) {
+            (Ok(()), Ok(rules)) => Ok(Self { enrich, rules }),
+            (found, rules) => Err(join(found.err(), rules.err())),
+        }
+    }
+}
+
+fn rules_folder(root: &Section<'_>) -> Option<PathBuf> {
+    root.section("detect").path("rules")
+}
+
+/// The built-in rules and those of `folder`.
+///
+/// # Errors
+/// [`WrongConfig`] with every problem of every rule.
+pub(crate) fn load_rules(folder: Option<&Path>) -> Result<Arc<RuleSet>, WrongConfig> {
+    RuleSet::load(folder)
+        .map(Arc::new)
+        .map_err(|problems| WrongConfig(problems.iter().map(ToString::to_string).collect()))
+}
+
+fn lines(error: &runtime::config::ConfigError) -> WrongConfig {
+    WrongConfig(error.to_string().lines().map(str::to_owned).collect())
+}
+
+fn join(first: Option<WrongConfig>, second: Option<WrongConfig>) -> WrongConfig {
+    WrongConfig(first.into_iter().chain(second).flat_map(|wrong| wrong.0).collect())
+}

@@ -1,0 +1,137 @@
+//! Every stage in this process, over one log: ingest, enrich, match, correlate, and all sinks side by side.
+//!
+//! Each stage is told to drain once the one before it is done, so the flow ends when the last record has been
+//! delivered. One that fails stops all; what it had not committed stays for the next start.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use futures_util::future::BoxFuture;
+use pipeline::log::{Limits, Member};
+use pipeline::worker::{self, Control, Counters, Tally};
+use pipeline::{Clock, Logs, Stage};
+use schemas::Topic;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// One stage with the handle it will get.
+pub struct Seat {
+    /// What reports call it: `enrich`, `sink findings` …
+    pub title: String,
+    /// Its group on the log.
+    pub group: String,
+    /// What it reads.
+    pub topics: Vec<Topic>,
+    /// What it does.
+    pub stage: Box<dyn Stage>,
+}
+
+/// What starts the flow: worker 1, run to its end over the log.
+pub type Head<T> = Box<dyn FnOnce(Control) -> BoxFuture<'static, anyhow::Result<T>> + Send>;
+
+/// The flow's surroundings.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The log.
+    pub logs: Arc<dyn Logs>,
+    /// This replica's name in every group.
+    pub member: String,
+    /// How much at a time.
+    pub limits: Limits,
+    /// The clock.
+    pub clock: Clock,
+    /// Stops everything.
+    pub stop: CancellationToken,
+}
+
+impl Surroundings {
+    /// What a worker listens to: the common stop, and `drain`.
+    pub fn control(&self, drain: CancellationToken) -> Control {
+        Control { stop: self.stop.clone(), drain, clock: self.clock.clone() }
+    }
+
+    /// The handle's owner under `group`.
+    pub fn member(&self, group: &str, topics: Vec<Topic>) -> Member {
+        Member { group: group.to_owned(), name: self.member.clone(), topics, limits: self.limits }
+    }
+}
+
+/// What the flow came to.
+pub struct Done<T> {
+    /// What worker 1 says.
+    pub head: T,
+    /// What each stage did, in the order of the flow.
+    pub tallies: Vec<(String, Tally)>,
+}
+
+/// Runs worker 1 and then, level by level, everything after it, until all is delivered or something stops it.
+///
+/// # Errors
+/// The first failure, after all others have stopped.
+pub async fn run<T: Send + 'static>(
+    around: &Surroundings,
+    head: Head<T>,
+    levels: Vec<Vec<Seat>>,
+) -> anyhow::Result<Done<T>> {
+    let failed = around.stop.child_token();
+    let around = Surroundings { stop: failed.clone(), ..around.clone() };
+    let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    let mut tallies = Vec::new();
+    let mut before = CancellationToken::new();
+    let head_done = before.clone();
+    for level in levels {
+        let done = CancellationToken::new();
+        let left = Arc::new(std::sync::atomic::AtomicUsize::new(level.len()));
+        for seat in level {
+            let counters = Arc::new(Counters::default());
+            tallies.push((seat.title.clone(), Arc::clone(&counters)));
+            let (around, drain) = (around.clone(), before.clone());
+            let (done, left) = (done.clone(), Arc::clone(&left));
+            tasks.spawn(async move {
+                take(&around, seat, drain, &counters).await?;
+                if left.fetch_sub(1, std::sync::atomic::Ordering::AcqRel) == 1 {
+                    done.cancel();
+                }
+                Ok(())
+            });
+        }
+        before = done;
+    }
+    let (send, receive) = tokio::sync::oneshot::channel();
+    let control = around.control(CancellationToken::new());
+    tasks.spawn(async move {
+        let came_to = head(control).await?;
+        head_done.cancel();
+        send.send(came_to).map_err(|_| anyhow::anyhow!("nobody waits for worker 1"))
+    });
+    join(tasks, &failed).await?;
+    let head = receive.await.context("worker 1 ended without a result")?;
+    Ok(Done { head, tallies: tallies.into_iter().map(|(title, counters)| (title, counters.read())).collect() })
+}
+
+/// Opens the seat's handle and drives its stage to the end.
+async fn take(
+    around: &Surroundings,
+    mut seat: Seat,
+    drain: CancellationToken,
+    counters: &Counters,
+) -> anyhow::Result<()> {
+    let title = seat.title;
+    let mut log = around.logs.open(around.member(&seat.group, seat.topics)).await.context(title.clone())?;
+    worker::run(log.as_mut(), seat.stage.as_mut(), &around.control(drain), counters).await.context(title)
+}
+
+/// Waits for every task; the first failure stops the others and is what is reported.
+async fn join(mut tasks: JoinSet<anyhow::Result<()>>, failed: &CancellationToken) -> anyhow::Result<()> {
+    let mut first = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended.context("a stage panicked").and_then(|result| result);
+        if let Err(error) = ended {
+            failed.cancel();
+            if first.is_ok() {
+                first = Err(error);
+            }
+        }
+    }
+    first
+}

@@ -1,0 +1,83 @@
+//! The dead letters of a scan, as JSON lines: the headers and the bytes, so that nothing refused is out of reach.
+//!
+//! Bytes that are UTF-8 stand as text in `value`, others in `value_base64`. Long records come as they lie in the log:
+//! in numbered chunks.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use futures_util::future::BoxFuture;
+use pipeline::log::{Assignment, Batch, Incoming};
+use pipeline::{Halt, Outcome, Stage, Work};
+use schemas::{StageName, TopicPartition};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Writes every record of the dead-letter topics to a file.
+pub(crate) struct LettersStage {
+    out: BufWriter<File>,
+}
+
+impl LettersStage {
+    /// Starts the file anew.
+    pub(crate) fn create(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { out: BufWriter::new(File::create(path)?) })
+    }
+
+    fn write(&mut self, batch: &Batch) -> std::io::Result<()> {
+        for record in &batch.records {
+            serde_json::to_writer(&mut self.out, &Letter::of(record))?;
+            self.out.write_all(b"\n")?;
+        }
+        self.out.flush()
+    }
+}
+
+#[derive(Serialize)]
+struct Letter<'a> {
+    topic: String,
+    #[serde(flatten)]
+    headers: BTreeMap<&'a str, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_base64: Option<String>,
+}
+
+impl<'a> Letter<'a> {
+    fn of(record: &'a Incoming) -> Self {
+        let bytes = record.value.as_deref().unwrap_or_default();
+        let text = std::str::from_utf8(bytes).ok();
+        let headers = record.headers.iter();
+        Self {
+            topic: record.at.topic.to_string(),
+            headers: headers
+                .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value).into_owned()))
+                .collect(),
+            value: text,
+            value_base64: text.is_none().then(|| BASE64_STANDARD.encode(bytes)),
+        }
+    }
+}
+
+impl Stage for LettersStage {
+    fn name(&self) -> StageName {
+        StageName::Sink
+    }
+
+    fn assigned<'a>(&'a mut self, _gained: &'a Assignment) -> BoxFuture<'a, Result<(), Halt>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn dropped(&mut self, _gone: &[TopicPartition]) {}
+
+    fn work<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Work, Halt>> {
+        Box::pin(async move {
+            self.write(batch).map_err(|error| Halt(format!("cannot write the dead letters: {error}")))?;
+            let outcomes = batch.records.iter().map(|_| Outcome::Emit(Vec::new())).collect();
+            Ok(Work { outcomes, also: Vec::new() })
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! The commands of `weir`: every worker and every operator command is a subcommand of one binary.
+//!
+//! This file only composes: arguments in, exit code out. What a command does stands in its own file; [`flow`] is what
+//! `scan`, `run` and the tests share.
+
+mod args;
+mod check;
+mod config;
+mod exit;
+pub mod flow;
+mod head;
+mod letters;
+mod progress;
+mod report;
+mod rules;
+mod run;
+mod scan;
+pub mod stages;
+mod text;
+mod topics;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Args, Command};
+
+/// Does what the command line says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return exit::usage(&error),
+    };
+    if let Err(error) = runtime::telemetry::init(args.log.as_deref()) {
+        return exit::code(&exit::WrongConfig(vec![error.to_string()]).into());
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::code(&anyhow::Error::new(error).context("cannot start the async runtime")),
+    };
+    match runtime.block_on(dispatch(args.command)) {
+        Ok(code) => code,
+        Err(error) => exit::code(&error),
+    }
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Scan(args) => scan::scan(&args).await,
+        Command::Run(args) => run::run(&args).await,
+        Command::Ingest(args) => worker::ingest(&args).await,
+        Command::Enrich(args) => worker::enrich(&args).await,
+        Command::Detect(args) => worker::detect(&args).await,
+        Command::Sink(args) => worker::sink(&args).await,
+        Command::Rules(command) => rules::rules(&command),
+        Command::Check(args) => check::check(&args).await,
+        Command::Topics(command) => topics::topics(&command).await,
+    }
+}

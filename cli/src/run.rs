@@ -1,0 +1,48 @@
+//! `weir run`: every stage in this process, over the configured log, to the end of what the sources hold.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use enrich::Lookups;
+use pipeline::Clock;
+use pipeline::log::Limits;
+use runtime::shutdown::Shutdown;
+
+use crate::args::RunArgs;
+use crate::config::Config;
+use crate::flow::{self, Surroundings};
+use crate::progress::Bar;
+use crate::{head, report, stages};
+
+/// Runs until everything that the sources hold has been delivered, or until it is told to stop.
+pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let config = Config::read(&args.config)?;
+    let shutdown = Shutdown::listen()?;
+    let clock = Clock::machine();
+    let around = Surroundings {
+        logs: config.log.open(&clock).await?,
+        member: "0".to_owned(),
+        limits: Limits::default(),
+        clock,
+        stop: shutdown.token().clone(),
+    };
+    let levels = vec![
+        vec![stages::enrich(Arc::new(Lookups::new(config.enrich)))],
+        vec![stages::matching(&around, Arc::clone(&config.rules)).await?],
+        vec![stages::correlate(&around, config.rules)],
+        stages::sinks(&around, &config.sinks)?,
+    ];
+    let files: Vec<_> = config.sources.iter().filter_map(|source| source.files().ok()).flatten().collect();
+    let bar = Bar::start(&files);
+    let head = head::ingest(&around, config.sources, Arc::clone(bar.progress()));
+    let done = flow::run(&around, head, levels).await;
+    bar.finish().await;
+    let done = done?;
+    let mut text = report::ledger(&done.head);
+    text.push_str(&report::stages(&done.tallies));
+    if shutdown.token().is_cancelled() {
+        text.push_str("stopped: the next run goes on from here\n");
+    }
+    crate::text::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}

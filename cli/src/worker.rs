@@ -1,0 +1,81 @@
+//! One worker alone: `weir ingest|enrich|detect|sink`. The others run elsewhere, over the same log.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use enrich::Lookups;
+use pipeline::Clock;
+use pipeline::log::Limits;
+use runtime::shutdown::Shutdown;
+
+use crate::args::WorkerArgs;
+use crate::config::Config;
+use crate::exit::WrongConfig;
+use crate::flow::{self, Seat, Surroundings};
+use crate::{head, report, stages};
+use runtime::config::LogConfig;
+
+/// Worker 1: until its sources are read.
+pub(crate) async fn ingest(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
+    let (config, around, _shutdown) = start(args).await?;
+    let progress = Arc::default();
+    let head = head::ingest(&around, config.sources, progress);
+    let done = flow::run(&around, head, Vec::new()).await?;
+    crate::text::print(&report::ledger(&done.head))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Worker 2: until it is told to stop.
+pub(crate) async fn enrich(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
+    let (config, around, _shutdown) = start(args).await?;
+    serve(&around, vec![stages::enrich(Arc::new(Lookups::new(config.enrich)))]).await
+}
+
+/// Worker 3, both stages: until it is told to stop.
+pub(crate) async fn detect(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
+    let (config, around, _shutdown) = start(args).await?;
+    let matching = stages::matching(&around, Arc::clone(&config.rules)).await?;
+    let correlate = stages::correlate(&around, config.rules);
+    serve(&around, vec![matching, correlate]).await
+}
+
+/// Worker 4, all configured sinks: until it is told to stop.
+pub(crate) async fn sink(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
+    let (config, around, _shutdown) = start(args).await?;
+    let seats = stages::sinks(&around, &config.sinks)?;
+    serve(&around, seats).await
+}
+
+async fn start(args: &WorkerArgs) -> anyhow::Result<(Config, Surroundings, Shutdown)> {
+    let config = Config::read(&args.config)?;
+    if !matches!(config.log, LogConfig::Kafka(_)) {
+        let message = "a worker alone needs a log that others can reach: configure log.kafka, or use `weir run`";
+        return Err(WrongConfig(vec![format!("{}: {message}", args.config.display())]).into());
+    }
+    let shutdown = Shutdown::listen()?;
+    let clock = Clock::machine();
+    let around = Surroundings {
+        logs: config.log.open(&clock).await?,
+        member: args.member.clone(),
+        limits: Limits::default(),
+        clock,
+        stop: shutdown.token().clone(),
+    };
+    Ok((config, around, shutdown))
+}
+
+/// Runs the seats side by side; they end when the process is told to stop.
+async fn serve(around: &Surroundings, seats: Vec<Seat>) -> anyhow::Result<ExitCode> {
+    let stop = around.stop.clone();
+    let head: flow::Head<()> = Box::new(move |_| {
+        Box::pin(async move {
+            stop.cancelled().await;
+            Ok(())
+        })
+    });
+    let levels = seats.into_iter().map(|seat| vec![seat]).collect();
+    let done = flow::run(around, head, levels).await.context("the worker failed")?;
+    crate::text::print(&report::stages(&done.tallies))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,230 @@
+//! The state of one rule for one key: order-free summaries of the events, one a slot of time.
+//!
+//! A slot is a function of the *set* of events that fell into it: counts, sets, and the smallest few of what is kept
+//! for the text of a finding. So folding in any order gives the same bytes.
+//!
+//! Limits of a slot: 64 events as evidence (24 bytes each), as text 8 values, 4 actors and 4 values of each fact (at most
+//! 128 bytes each, cut by match; at most 16 facts, checked by the loader), distinct values as in [`Distinct`] (2 KiB at most). Slots live until the freeze has passed them by the
+//! kind's horizon; where no watermark comes (a scan reads all files first) they grow with the data.
+
+use std::collections::BTreeMap;
+
+use schemas::{EventId, Hash128, Micros, finding};
+use serde::{Deserialize, Serialize};
+
+use super::{Occurrence, Reading, distinct::Distinct};
+
+const EVIDENCE_MAX: usize = 64;
+const VALUES_MAX: usize = 8;
+const ACTORS_MAX: usize = 4;
+const FACT_VALUES_MAX: usize = 4;
+
+/// The slots of one rule and key that are not empty, in the order of time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Slots(Vec<Slot>);
+
+/// The events of one slot.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Slot {
+    index: i64,
+    count: u64,
+    last: i64,
+    roles: u64,
+    distinct: Distinct,
+    evidence: Vec<(i64, [u8; 16])>,
+    values: Vec<Box<str>>,
+    actors: Vec<Box<str>>,
+    /// Sorted by field.
+    facts: Vec<Fact>,
+}
+
+/// The first values of one field.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Fact {
+    field: Box<str>,
+    values: Vec<Box<str>>,
+}
+
+impl Slots {
+    /// The slots, in the order of time.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Slot> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The slots from index `first` to `last`, both included.
+    #[must_use]
+    pub fn between(&self, first: i64, last: i64) -> &[Slot] {
+        let from = self.0.partition_point(|slot| slot.index < first);
+        let to = self.0.partition_point(|slot| slot.index <= last);
+        self.0.get(from..to).unwrap_or_default()
+    }
+
+    /// Adds an event to its slot.
+    pub fn add(&mut self, index: i64, occurrence: &Occurrence<'_>) {
+        let at = self.0.partition_point(|slot| slot.index < index);
+        if self.0.get(at).is_none_or(|slot| slot.index != index) {
+            self.0.insert(at, Slot { index, last: i64::MIN, ..Slot::default() });
+        }
+        if let Some(slot) = self.0.get_mut(at) {
+            slot.add(occurrence);
+        }
+    }
+
+    /// Forgets the slots before index `first`.
+    pub fn forget_before(&mut self, first: i64) {
+        let keep = self.0.partition_point(|slot| slot.index < first);
+        self.0.drain(..keep);
+    }
+
+    /// The memory taken, in bytes, without the allocator's own.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.capacity() * size_of::<Slot>() + self.0.iter().map(Slot::heap_bytes).sum::<usize>()
+    }
+}
+
+impl Slot {
+    /// Its number, counted from the epoch.
+    #[must_use]
+    pub fn index(&self) -> i64 {
+        self.index
+    }
+
+    /// How many events it has.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The time of its last event.
+    #[must_use]
+    pub fn last(&self) -> Micros {
+        Micros(self.last)
+    }
+
+    /// The base rules that its events matched.
+    #[must_use]
+    pub fn roles(&self) -> u64 {
+        self.roles
+    }
+
+    /// The distinct values of its events.
+    #[must_use]
+    pub fn distinct(&self) -> &Distinct {
+        &self.distinct
+    }
+
+    /// Its first events by (time, id).
+    pub fn evidence(&self) -> impl Iterator<Item = (Micros, EventId)> {
+        self.evidence.iter().map(|(time, id)| (Micros(*time), EventId(Hash128::from_bytes(*id))))
+    }
+
+    /// The first of its values.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().map(|value| &**value)
+    }
+
+    /// The first of its actors.
+    pub fn actors(&self) -> impl Iterator<Item = &str> {
+        self.actors.iter().map(|actor| &**actor)
+    }
+
+    fn add(&mut self, occurrence: &Occurrence<'_>) {
+        self.count = self.count.saturating_add(1);
+        self.last = self.last.max(occurrence.time.0);
+        self.roles |= occurrence.roles;
+        for value in &occurrence.values {
+            self.distinct.add(value);
+            keep_smallest(&mut self.values, value, VALUES_MAX);
+        }
+        for (field, value) in &occurrence.facts {
+            self.add_fact(field, value);
+        }
+        if !occurrence.actor.is_empty() {
+            keep_smallest(&mut self.actors, occurrence.actor, ACTORS_MAX);
+        }
+        let proof = (occurrence.time.0, occurrence.event.0.to_bytes());
+        let at = self.evidence.partition_point(|kept| *kept < proof);
+        if at < EVIDENCE_MAX {
+            self.evidence.insert(at, proof);
+            self.evidence.truncate(EVIDENCE_MAX);
+        }
+    }
+
+    fn add_fact(&mut self, field: &str, value: &str) {
+        let at = self.facts.partition_point(|fact| *fact.field < *field);
+        if self.facts.get(at).is_none_or(|fact| *fact.field != *field) {
+            self.facts.insert(at, Fact { field: field.into(), values: Vec::new() });
+        }
+        if let Some(fact) = self.facts.get_mut(at) {
+            keep_smallest(&mut fact.values, value, FACT_VALUES_MAX);
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let texts = [&self.values, &self.actors].into_iter().chain(self.facts.iter().map(|fact| &fact.values));
+        let text_bytes = |texts: &Vec<Box<str>>| {
+            texts.capacity() * size_of::<Box<str>>() + texts.iter().map(|text| text.len()).sum::<usize>()
+        };
+        let fields = self.facts.iter().map(|fact| size_of::<Fact>() + fact.field.len()).sum::<usize>();
+        self.evidence.capacity() * size_of::<(i64, [u8; 16])>()
+            + self.distinct.heap_bytes()
+            + texts.map(text_bytes).sum::<usize>()
+            + fields
+    }
+}
+
+/// The reading of these slots, which are in the order of time.
+pub(super) fn reading(count: u64, slots: &[&Slot]) -> Reading {
+    let mut evidence: Vec<(Micros, EventId)> = slots.iter().flat_map(|slot| slot.evidence()).collect();
+    evidence.sort_unstable();
+    evidence.truncate(finding::EVIDENCE_MAX);
+    Reading {
+        count,
+        events: slots.iter().map(|slot| slot.count()).sum(),
+        first: evidence.first().map_or(Micros::START, |(time, _)| *time),
+        last: slots.iter().map(|slot| slot.last()).max().unwrap_or(Micros::START),
+        evidence: evidence.into_iter().map(|(_, id)| id).collect(),
+        values: smallest(slots.iter().flat_map(|slot| slot.values()), VALUES_MAX),
+        actors: smallest(slots.iter().flat_map(|slot| slot.actors()), ACTORS_MAX),
+        facts: facts(slots),
+    }
+}
+
+fn facts(slots: &[&Slot]) -> BTreeMap<String, Vec<String>> {
+    let mut all: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for fact in slots.iter().flat_map(|slot| &slot.facts) {
+        all.entry(&fact.field).or_default().extend(fact.values.iter().map(|value| &**value));
+    }
+    let kept = all.into_iter().map(|(field, values)| (field.to_owned(), smallest(values.into_iter(), FACT_VALUES_MAX)));
+    kept.collect()
+}
+
+fn smallest<'a>(texts: impl Iterator<Item = &'a str>, most: usize) -> Vec<String> {
+    let mut texts: Vec<&str> = texts.collect();
+    texts.sort_unstable();
+    texts.dedup();
+    texts.truncate(most);
+    texts.into_iter().map(str::to_owned).collect()
+}
+
+/// Adds a text to the smallest `most` different ones.
+fn keep_smallest(kept: &mut Vec<Box<str>>, text: &str, most: usize) {
+    let at = kept.partition_point(|other| **other < *text);
+    if at < most && kept.get(at).is_none_or(|other| **other != *text) {
+        kept.insert(at, text.into());
+        kept.truncate(most);
+    }
+}

@@ -1,0 +1,133 @@
+//! Threshold: at least n events, n distinct values, or one event of every base rule, inside a window.
+//!
+//! "Inside a window" hops by a twelfth of the window: an event counts with the eleven slots before its own, so two
+//! events count together when they are less than 11/12 of the window apart, and do not when they are a whole window
+//! apart. That keeps memory bounded and the answer exact whatever the order of arrival. A bucket (one window long,
+//! aligned to the epoch) is on fire when a window that ends in one of its slots with events holds enough.
+
+use std::ops::RangeInclusive;
+
+use schemas::Micros;
+
+use super::{
+    Detector, Occurrence, Reading, Slots,
+    distinct::Distinct,
+    slots::{Slot, reading},
+};
+
+/// Slots in a window.
+const SLOTS: i64 = 12;
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Measure {
+    Events,
+    Values,
+    Roles,
+}
+
+/// A threshold over a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Threshold {
+    slot: i64,
+    least: u64,
+    measure: Measure,
+}
+
+impl Threshold {
+    /// At least `least` events in `window` microseconds, a multiple of twelve.
+    #[must_use]
+    pub fn events(window: i64, least: u64) -> Self {
+        Self { slot: (window / SLOTS).max(1), least, measure: Measure::Events }
+    }
+
+    /// At least `least` distinct values.
+    #[must_use]
+    pub fn values(window: i64, least: u64) -> Self {
+        Self { measure: Measure::Values, ..Self::events(window, least) }
+    }
+
+    /// At least one event of each of `roles` base rules, of which there are at most 64.
+    #[must_use]
+    pub fn roles(window: i64, roles: u64) -> Self {
+        Self { measure: Measure::Roles, ..Self::events(window, roles) }
+    }
+
+    /// The window's length.
+    fn window(&self) -> i64 {
+        self.slot.saturating_mul(SLOTS)
+    }
+
+    /// What the rule shows for these slots, where they hold enough.
+    fn measure(&self, slots: &[Slot]) -> Option<u64> {
+        let events = slots.iter().map(Slot::count).sum::<u64>();
+        match self.measure {
+            Measure::Events => (events >= self.least).then_some(events),
+            Measure::Values => {
+                let most = slots.iter().map(|slot| slot.distinct().count()).sum::<u64>();
+                // Cheaper than the union, and never less than it but for sketches, which stand for more than 256.
+                if most < self.least && most <= 256 {
+                    return None;
+                }
+                let values = Distinct::count_all(slots.iter().map(Slot::distinct));
+                (values >= self.least).then_some(values)
+            }
+            Measure::Roles => {
+                let roles = slots.iter().fold(0, |roles, slot| roles | slot.roles());
+                (u64::from(roles.count_ones()) >= self.least).then_some(events)
+            }
+        }
+    }
+}
+
+impl Detector for Threshold {
+    fn kind(&self) -> &'static str {
+        "threshold"
+    }
+
+    fn shape(&self) -> String {
+        format!("threshold {:?} {}", self.measure, self.slot)
+    }
+
+    fn fold(&self, state: &mut Slots, occurrence: &Occurrence<'_>) {
+        let index = occurrence.time.0.div_euclid(self.slot);
+        state.add(index, occurrence);
+    }
+
+    fn read(&self, state: &Slots, bucket: i64) -> Option<Reading> {
+        let first = bucket.saturating_mul(SLOTS);
+        let mut count = None;
+        let mut covered: Vec<&Slot> = Vec::new();
+        for end in state.between(first, first.saturating_add(SLOTS - 1)) {
+            let window = state.between(end.index().saturating_sub(SLOTS - 1), end.index());
+            let Some(measured) = self.measure(window) else { continue };
+            count = count.max(Some(measured));
+            let known = covered.last().map(|slot| slot.index());
+            covered.extend(window.iter().filter(|slot| Some(slot.index()) > known));
+        }
+        count.map(|count| reading(count, &covered))
+    }
+
+    fn bucket_of(&self, time: Micros) -> i64 {
+        time.0.div_euclid(self.window())
+    }
+
+    fn bucket_start(&self, bucket: i64) -> Micros {
+        Micros(bucket.saturating_mul(self.window()))
+    }
+
+    fn reach(&self, time: Micros) -> RangeInclusive<i64> {
+        let slot = time.0.div_euclid(self.slot);
+        slot.div_euclid(SLOTS)..=slot.saturating_add(SLOTS - 1).div_euclid(SLOTS)
+    }
+
+    fn horizon(&self) -> i64 {
+        // The oldest bucket that is not frozen may have begun a window before the freeze, and its first window a
+        // window before that.
+        self.window().saturating_mul(2)
+    }
+
+    fn slot(&self) -> i64 {
+        self.slot
+    }
+}

@@ -1,0 +1,347 @@
+//! From text to compiled rules. Everything that would make a rule not work is a problem here; what makes it a bad rule
+//! is a problem for [`super::lint`].
+//!
+//! A file holds one detection document with a `weir:` block, or base documents and one correlation with the block.
+//! Sigma filters, array quantifiers over whole events (`rsigma.include_event`) and the correlation types that need
+//! order or arithmetic are refused rather than ignored.
+
+use std::collections::BTreeMap;
+
+use rsigma_eval::Engine;
+use rsigma_parser::{CorrelationRule, Level, SigmaCollection, SigmaRule, parse_sigma_yaml};
+use schemas::{FindingGroup, finding::Severity};
+use serde::Deserialize;
+
+use super::{Pack, Rule, RuleFile, RuleInfo, RuleProblem, RuleSet, Stateful, Target, Template, block::Block};
+use crate::detectors::{Detector, off_hours::OffHours};
+
+mod correlation;
+
+/// State keeps the values of every fact.
+const FACTS_MAX: usize = 16;
+
+/// Compiles every file of a pack, or says everything that is wrong with it.
+pub(super) fn compile(pack: &Pack) -> Result<RuleSet, Vec<RuleProblem>> {
+    let mut compiler = Compiler { content_types: vec![Vec::new()], ..Compiler::default() };
+    for file in &pack.files {
+        compiler.file(file);
+    }
+    compiler.names(pack);
+    compiler.finish()
+}
+
+#[derive(Default)]
+struct Compiler {
+    rules: Vec<Rule>,
+    by_id: BTreeMap<String, usize>,
+    documents: Vec<Document>,
+    content_types: Vec<Vec<String>>,
+    problems: Vec<RuleProblem>,
+}
+
+/// A detection document, and the rules that its matches feed.
+struct Document {
+    file: String,
+    sigma: SigmaRule,
+    targets: Vec<Target>,
+}
+
+/// What detection and correlation documents have in common.
+struct Head<'a> {
+    id: Option<&'a str>,
+    title: &'a str,
+    level: Option<Level>,
+    tags: &'a [String],
+    description: Option<&'a str>,
+    false_positives: &'a [String],
+    block: Option<Result<Block, String>>,
+}
+
+impl Compiler {
+    fn file(&mut self, file: &RuleFile) {
+        if FindingGroup::named(&file.group).is_none() {
+            return self.problem(file, format!("folder {:?} is no finding group", file.group));
+        }
+        let parsed = match parse_sigma_yaml(&file.text) {
+            Ok(parsed) => parsed,
+            Err(error) => return self.problem(file, error.to_string()),
+        };
+        for error in &parsed.errors {
+            self.problem(file, error.clone());
+        }
+        if !parsed.errors.is_empty() {
+            return;
+        }
+        if !parsed.filters.is_empty() {
+            self.problem(file, "filter documents are not supported");
+        }
+        if parsed.rules.iter().any(|rule| rule.custom_attributes.contains_key("rsigma.include_event")) {
+            self.problem(file, "rsigma.include_event is not supported");
+        }
+        self.documents(file, parsed);
+    }
+
+    fn documents(&mut self, file: &RuleFile, mut parsed: SigmaCollection) {
+        match (parsed.rules.len(), parsed.correlations.pop()) {
+            (1, None) => parsed.rules.into_iter().for_each(|rule| self.detection(file, rule)),
+            (1.., Some(correlation)) if parsed.correlations.is_empty() => {
+                self.correlation(file, parsed.rules, &correlation);
+            }
+            _ => self.problem(file, "a file holds one detection, or base detections and one correlation"),
+        }
+    }
+
+    /// A rule of one document: a single event, or a kind that Sigma cannot say.
+    fn detection(&mut self, file: &RuleFile, sigma: SigmaRule) {
+        let head = Head::of_detection(&sigma);
+        let Some((block, info)) = self.head(file, &head, "single") else { return };
+        let mut rule = match self.rule(file, &block, info) {
+            Some(rule) => rule,
+            None => return,
+        };
+        match block.kind.as_deref() {
+            None => {
+                if block.entity.field.is_none() {
+                    return self.problem(file, "weir.entity.field is missing");
+                }
+                if !block.group_by.is_empty() {
+                    self.problem(file, "weir.group_by is for rules that keep state");
+                }
+            }
+            Some("off_hours") => {
+                rule.info.kind = OffHours.kind();
+                let detector = Box::new(OffHours);
+                let group_by = block.group_by.clone();
+                rule.stateful = self.stateful(file, &block, group_by, detector);
+                if let Some(stateful) = &mut rule.stateful {
+                    stateful.off_hours_only = true;
+                    "1h".clone_into(&mut stateful.window);
+                }
+            }
+            Some(kind) => return self.problem(file, format!("weir.kind {kind:?} is none of: off_hours")),
+        }
+        let number = self.add(file, rule);
+        let targets = vec![Target { rule: number, role: 0 }];
+        self.documents.push(Document { file: file.path.clone(), sigma, targets });
+    }
+
+    /// Base documents and what they are counted by.
+    fn correlation(&mut self, file: &RuleFile, bases: Vec<SigmaRule>, correlation: &CorrelationRule) {
+        let head = Head::of_correlation(correlation);
+        let Some((block, info)) = self.head(file, &head, "threshold") else { return };
+        if block.kind.is_some() || !block.group_by.is_empty() {
+            self.problem(file, "weir.kind and weir.group_by are not for correlations");
+        }
+        let plan = match correlation::plan(correlation, &bases) {
+            Ok(plan) => plan,
+            Err(problems) => {
+                return problems.into_iter().for_each(|problem| self.problem(file, problem));
+            }
+        };
+        let Some(mut rule) = self.rule(file, &block, info) else { return };
+        rule.stateful = self.stateful(file, &block, correlation.group_by.clone(), Box::new(plan.detector));
+        if let Some(stateful) = &mut rule.stateful {
+            stateful.window.clone_from(&correlation.timespan.original);
+            stateful.value = plan.value;
+        }
+        let number = self.add(file, rule);
+        for (base, role) in bases.into_iter().zip(plan.roles) {
+            let mut targets: Vec<Target> = role.map(|role| Target { rule: number, role }).into_iter().collect();
+            if correlation.generate {
+                targets.extend(self.generated(file, &base));
+            }
+            self.documents.push(Document { file: file.path.clone(), sigma: base, targets });
+        }
+    }
+
+    /// `generate: true`: a base document with a block of its own is a single-event rule, too.
+    fn generated(&mut self, file: &RuleFile, base: &SigmaRule) -> Option<Target> {
+        let (block, info) = self.head(file, &Head::of_detection(base), "single")?;
+        let rule = self.rule(file, &block, info)?;
+        if rule.entity_field.is_none() {
+            self.problem(file, "weir.entity.field is missing in a base document");
+        }
+        Some(Target { rule: self.add(file, rule), role: 0 })
+    }
+
+    fn head(&mut self, file: &RuleFile, head: &Head<'_>, kind: &'static str) -> Option<(Block, RuleInfo)> {
+        let block = match &head.block {
+            Some(Ok(block)) => block.clone(),
+            Some(Err(error)) => {
+                self.problem(file, format!("weir: {error}"));
+                return None;
+            }
+            None => {
+                self.problem(file, "the weir block is missing");
+                return None;
+            }
+        };
+        if block.facts.len() > FACTS_MAX {
+            self.problem(file, format!("weir.facts has more than {FACTS_MAX} fields"));
+        }
+        if block.major < 1 {
+            self.problem(file, "weir.major is less than 1");
+        }
+        let id = head.id.filter(|id| is_uuid(id));
+        if id.is_none() {
+            self.problem(file, "the id is missing or no UUID");
+        }
+        let level = head.level.and_then(|level| Severity::named(level.as_str()));
+        if level.is_none() {
+            self.problem(file, "the level is missing");
+        }
+        let info = RuleInfo {
+            name: file.name.clone(),
+            id: id?.to_owned(),
+            title: head.title.to_owned(),
+            group: FindingGroup::named(&file.group)?,
+            level: level?,
+            kind,
+            major: block.major,
+            tags: head.tags.to_vec(),
+            techniques: head.tags.iter().filter_map(|tag| technique(tag)).collect(),
+            description: head.description.unwrap_or_default().trim().to_owned(),
+            false_positives: head.false_positives.to_vec(),
+        };
+        Some((block, info))
+    }
+
+    fn rule(&mut self, file: &RuleFile, block: &Block, info: RuleInfo) -> Option<Rule> {
+        match Template::parse(&block.summary) {
+            Ok(summary) => Some(Rule {
+                info,
+                entity_kind: block.entity.kind.clone(),
+                entity_field: block.entity.field.clone(),
+                summary,
+                facts: block.facts.clone(),
+                stateful: None,
+            }),
+            Err(error) => {
+                self.problem(file, format!("weir.summary: {error}"));
+                None
+            }
+        }
+    }
+
+    fn stateful(
+        &mut self,
+        file: &RuleFile,
+        block: &Block,
+        group_by: Vec<String>,
+        detector: Box<dyn Detector>,
+    ) -> Option<Stateful> {
+        if group_by.is_empty() {
+            self.problem(file, "there is no group-by field");
+            return None;
+        }
+        if block.entity.field.as_ref().is_some_and(|field| !group_by.contains(field)) {
+            self.problem(file, "weir.entity.field is none of the group-by fields");
+        }
+        let mut types = block.content_types.clone();
+        types.sort_unstable();
+        types.dedup();
+        let known = self.content_types.iter().position(|known| *known == types);
+        let content_types = known.unwrap_or(self.content_types.len());
+        if known.is_none() {
+            self.content_types.push(types);
+        }
+        Some(Stateful {
+            group_by,
+            value: None,
+            off_hours_only: false,
+            window: String::new(),
+            detector,
+            content_types,
+        })
+    }
+
+    fn add(&mut self, file: &RuleFile, rule: Rule) -> usize {
+        let number = self.rules.len();
+        if self.by_id.insert(rule.info.id.clone(), number).is_some() {
+            self.problem(file, format!("another rule has the id {}", rule.info.id));
+        }
+        self.rules.push(rule);
+        number
+    }
+
+    fn names(&mut self, pack: &Pack) {
+        let mut names = BTreeMap::new();
+        for file in &pack.files {
+            if let Some(other) = names.insert(&file.name, &file.path) {
+                self.problem(file, format!("{other} has the same name"));
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<RuleSet, Vec<RuleProblem>> {
+        let mut engine = Engine::new();
+        for (number, document) in self.documents.iter_mut().enumerate() {
+            document.sigma.id = Some(number.to_string());
+        }
+        for (number, error) in engine.add_rules(self.documents.iter().map(|document| &document.sigma)) {
+            let file = self.documents.get(number).map_or("", |document| &document.file);
+            self.problems.push(RuleProblem::new(file, error.to_string()));
+        }
+        if !self.problems.is_empty() {
+            self.problems.sort();
+            return Err(self.problems);
+        }
+        let identities = self.rules.iter().enumerate();
+        let by_identity = identities.filter_map(|(number, rule)| Some((rule.identity()?, number))).collect();
+        let targets = self.documents.into_iter().map(|document| document.targets).collect();
+        Ok(RuleSet {
+            rules: self.rules,
+            by_id: self.by_id,
+            by_identity,
+            engine,
+            targets,
+            content_types: self.content_types,
+        })
+    }
+
+    fn problem(&mut self, file: &RuleFile, problem: impl Into<String>) {
+        self.problems.push(RuleProblem::new(&file.path, problem));
+    }
+}
+
+impl<'a> Head<'a> {
+    fn of_detection(sigma: &'a SigmaRule) -> Self {
+        let block = sigma.custom_attributes.get("weir");
+        Self {
+            id: sigma.id.as_deref(),
+            title: &sigma.title,
+            level: sigma.level,
+            tags: &sigma.tags,
+            description: sigma.description.as_deref(),
+            false_positives: &sigma.falsepositives,
+            block: block.map(|block| Block::deserialize(block).map_err(|error| error.to_string())),
+        }
+    }
+
+    fn of_correlation(sigma: &'a CorrelationRule) -> Self {
+        let block = sigma.custom_attributes.get("weir");
+        Self {
+            id: sigma.id.as_deref(),
+            title: &sigma.title,
+            level: sigma.level,
+            tags: &sigma.tags,
+            description: sigma.description.as_deref(),
+            false_positives: &sigma.falsepositives,
+            block: block.map(|block| Block::deserialize(block).map_err(|error| error.to_string())),
+        }
+    }
+}
+
+/// 8-4-4-4-12 hex digits.
+fn is_uuid(text: &str) -> bool {
+    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+    lengths == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+/// `T1098.003` of `attack.t1098.003`.
+pub(super) fn technique(tag: &str) -> Option<String> {
+    let id = tag.strip_prefix("attack.t")?;
+    let (number, sub) = id.split_once('.').map_or((id, None), |(number, sub)| (number, Some(sub)));
+    let digits = |text: &str, many: usize| text.len() == many && text.bytes().all(|byte| byte.is_ascii_digit());
+    (digits(number, 4) && sub.is_none_or(|sub| digits(sub, 3))).then(|| format!("T{id}"))
+}

@@ -1,0 +1,164 @@
+//! Which files a source reads: named ones, all under named folders, and those that a `*` in the last part matches.
+//!
+//! A folder is walked at most 64 levels deep; in it, names that begin with a dot and what is neither file nor folder
+//! are left out, a link counts only where it leads to a file inside the folder. The order is that of the paths' text.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const DEPTH_MAX: usize = 64;
+
+/// A path that cannot be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {why}")]
+pub struct Problem {
+    /// As configured.
+    pub path: String,
+    /// One line.
+    pub why: String,
+}
+
+/// The files, in order, each once.
+///
+/// # Errors
+/// Every path that names nothing that can be read.
+pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<Problem>> {
+    let (mut files, mut problems) = (BTreeSet::new(), Vec::new());
+    for path in paths {
+        if let Err(why) = add(path, &mut files) {
+            problems.push(Problem { path: path.display().to_string(), why });
+        }
+    }
+    for file in &files {
+        if let Err(error) = fs::File::open(file) {
+            problems.push(Problem { path: file.display().to_string(), why: error.kind().to_string() });
+        }
+    }
+    if paths.is_empty() {
+        problems.push(Problem { path: "paths".to_owned(), why: "no file is named".to_owned() });
+    }
+    if problems.is_empty() { Ok(files.into_iter().collect()) } else { Err(problems) }
+}
+
+fn add(path: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), String> {
+    match fs::metadata(path) {
+        Ok(at) if at.is_dir() => {
+            let root = fs::canonicalize(path).map_err(|error| error.kind().to_string())?;
+            walk(path, &root, 0, files)
+        }
+        Ok(at) if at.is_file() => {
+            files.insert(path.to_path_buf());
+            Ok(())
+        }
+        Ok(_) => Err("neither a file nor a folder".to_owned()),
+        Err(error) => match path.file_name().and_then(|name| name.to_str()) {
+            Some(pattern) if pattern.contains('*') => matching(path, pattern, files),
+            _ => Err(error.kind().to_string()),
+        },
+    }
+}
+
+fn walk(folder: &Path, root: &Path, depth: usize, files: &mut BTreeSet<PathBuf>) -> Result<(), String> {
+    if depth > DEPTH_MAX {
+        return Err(format!("folders nested deeper than {DEPTH_MAX}"));
+    }
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {}", folder.display(), error.kind()))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| error.kind().to_string())?;
+        let kind = entry.file_type().map_err(|error| error.kind().to_string())?;
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if kind.is_dir() {
+            walk(&path, root, depth + 1, files)?;
+        } else if kind.is_file() || (kind.is_symlink() && leads_inside(&path, root)) {
+            files.insert(path);
+        }
+    }
+    Ok(())
+}
+
+fn leads_inside(link: &Path, root: &Path) -> bool {
+    fs::canonicalize(link).is_ok_and(|target| target.starts_with(root) && target.is_file())
+}
+
+fn matching(path: &Path, pattern: &str, files: &mut BTreeSet<PathBuf>) -> Result<(), String> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut found = 0;
+    for entry in fs::read_dir(folder).map_err(|error| error.kind().to_string())? {
+        let entry = entry.map_err(|error| error.kind().to_string())?;
+        let name = entry.file_name();
+        if matches(&name.to_string_lossy(), pattern) && entry.path().is_file() {
+            files.insert(path.with_file_name(&name));
+            found += 1;
+        }
+    }
+    if found == 0 { Err("it matches no file".to_owned()) } else { Ok(()) }
+}
+
+/// Whether `name` matches: each `*` stands for any characters, none included.
+fn matches(name: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        let Some((_, after)) = rest.split_once(part) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        for (name, pattern, expected) in [
+            ("a.jsonl", "*.jsonl", true),
+            ("a.jsonl", "*", true),
+            ("a.jsonl", "a*l", true),
+            ("a.jsonl", "a*j*l", true),
+            ("a.json", "*.jsonl", false),
+            ("b.jsonl", "a*", false),
+            ("aa", "aa*a", false),
+        ] {
+            assert_eq!(matches(name, pattern), expected, "{name} {pattern}");
+        }
+    }
+
+    #[test]
+    fn folders_are_walked_in_order_and_what_is_missing_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("sub")).unwrap();
+        for name in ["b.json", "a.json", "sub/c.json", ".hidden"] {
+            fs::write(at(name), "{}").unwrap();
+        }
+        let expected = vec![at("a.json"), at("b.json"), at("sub/c.json")];
+        assert_eq!(list(&[folder.path().to_path_buf(), at("a.json")]), Ok(expected));
+        assert_eq!(list(&[at("*.json")]), Ok(vec![at("a.json"), at("b.json")]));
+        let problems = list(&[at("none.json"), at("*.csv")]).unwrap_err();
+        assert_eq!(problems.len(), 2);
+        assert!(problems[0].to_string().ends_with("none.json: entity not found"));
+        assert_eq!(list(&[]).unwrap_err()[0].to_string(), "paths: no file is named");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_does_not_lead_out_of_a_folder() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(other.path().join("x.json"), "{}").unwrap();
+        fs::write(folder.path().join("a.json"), "{}").unwrap();
+        std::os::unix::fs::symlink(other.path().join("x.json"), folder.path().join("out.json")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("a.json"), folder.path().join("in.json")).unwrap();
+        let files = list(&[folder.path().to_path_buf()]).unwrap();
+        assert_eq!(files, vec![folder.path().join("a.json"), folder.path().join("in.json")]);
+    }
+}

@@ -1,0 +1,262 @@
+//! The log in memory: for tests and for `scan`. It ends with the process.
+//!
+//! It keeps what is unfinished: a record goes once every group that reads its topic has finished it, and a topic that
+//! no group reads keeps nothing. A compacted topic keeps the newest value of every key, and the last
+//! [`TOMBSTONES_MAX`] deletions of each partition for those who follow it. Memory is bounded by what is unfinished.
+//!
+//! A group that opens late misses what was finished before: name it in [`MemoryOptions::readers`], and records are kept
+//! for it from the beginning. A topic that a reader without a group shall see belongs in [`MemoryOptions::keep`].
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, ready};
+use hashbrown::HashMap;
+use schemas::{Offset, Topic, TopicPartition};
+
+use crate::{
+    local::{LocalLogs, Room, Slice, Store, Stored, Write},
+    log::{Log, LogError, Logs, Member, Positions, Reader, Table},
+};
+
+/// So many deletions of a compacted partition are kept for those who follow it.
+pub const TOMBSTONES_MAX: usize = 1024;
+
+/// How a memory log is made.
+#[derive(Clone, Debug)]
+pub struct MemoryOptions {
+    /// How many partitions every topic has; at least 1.
+    pub partitions: u32,
+    /// Topics of which everything is kept.
+    pub keep: Vec<Topic>,
+    /// Groups that will read, and what: records are kept for them from the beginning.
+    pub readers: Vec<(String, Vec<Topic>)>,
+    /// How long a member has to give up a partition that another one shall have.
+    pub hand_over: Duration,
+}
+
+impl Default for MemoryOptions {
+    /// One partition, nothing kept, no readers, 30 s.
+    fn default() -> Self {
+        Self { partitions: 1, keep: Vec::new(), readers: Vec::new(), hand_over: Duration::from_secs(30) }
+    }
+}
+
+/// The memory log.
+#[derive(Debug)]
+pub struct MemoryLog {
+    logs: LocalLogs<MemoryStore>,
+    hand_over: Duration,
+}
+
+impl MemoryLog {
+    /// An empty log.
+    #[must_use]
+    pub fn new(options: MemoryOptions) -> Self {
+        let MemoryOptions { partitions, keep, readers, hand_over } = options;
+        let mut kept = Kept { keep, ..Kept::default() };
+        for (group, topics) in readers {
+            kept.declare(&group, &topics);
+        }
+        let store = MemoryStore { partitions: partitions.max(1), kept: Arc::new(Mutex::new(kept)) };
+        Self { logs: LocalLogs::new(store, hand_over), hand_over }
+    }
+
+    /// The same log after a crash: its handles are fenced, records and positions are as they were committed.
+    #[must_use]
+    pub fn crashed(&self) -> Self {
+        self.logs.fence_all();
+        let MemoryStore { partitions, kept } = self.logs.store();
+        let store = MemoryStore { partitions: *partitions, kept: Arc::clone(kept) };
+        Self { logs: LocalLogs::new(store, self.hand_over), hand_over: self.hand_over }
+    }
+
+    /// How many records of `topic` are kept.
+    #[must_use]
+    pub fn records(&self, topic: Topic) -> usize {
+        let kept = self.logs.store().lock();
+        kept.parts.iter().filter(|(at, _)| at.topic == topic).map(|(_, part)| part.records.len()).sum()
+    }
+}
+
+impl Logs for MemoryLog {
+    fn open(&self, member: Member) -> BoxFuture<'_, Result<Box<dyn Log>, LogError>> {
+        self.logs.open(member)
+    }
+
+    fn reader(&self) -> BoxFuture<'_, Result<Box<dyn Reader>, LogError>> {
+        self.logs.reader()
+    }
+
+    fn partitions(&self, topic: Topic) -> BoxFuture<'_, Result<u32, LogError>> {
+        self.logs.partitions(topic)
+    }
+}
+
+#[derive(Debug)]
+struct MemoryStore {
+    partitions: u32,
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    keep: Vec<Topic>,
+    groups: BTreeMap<String, Group>,
+    parts: BTreeMap<TopicPartition, Part>,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    topics: Vec<Topic>,
+    positions: Positions,
+}
+
+#[derive(Debug, Default)]
+struct Part {
+    records: BTreeMap<u64, Stored>,
+    end: u64,
+    /// Of a compacted topic: where the newest value of a key is.
+    newest: HashMap<Bytes, u64>,
+    /// Of a compacted topic: where keys were deleted.
+    tombstones: VecDeque<u64>,
+}
+
+impl MemoryStore {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn partitions(&self) -> u32 {
+        self.partitions
+    }
+
+    fn apply(&self, write: Write) -> BoxFuture<'_, Result<(), LogError>> {
+        let Write { group, finished, records, permit } = write;
+        let mut kept = self.lock();
+        for (at, stored) in records {
+            kept.append(at, stored);
+        }
+        kept.finish(group, finished);
+        drop(kept);
+        drop(permit);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn read(&self, from: Vec<(TopicPartition, Offset)>, mut room: Room) -> BoxFuture<'_, Result<Slice, LogError>> {
+        let kept = self.lock();
+        let mut slice = Slice::default();
+        for (at, from) in from {
+            let Some(part) = kept.parts.get(&at) else { continue };
+            let mut next = part.end;
+            for (offset, stored) in part.records.range(from.0..) {
+                if !room.take(stored.bytes()) {
+                    next = *offset;
+                    break;
+                }
+                slice.records.push(stored.clone().at(at, Offset(*offset)));
+            }
+            slice.next.insert(at, Offset(next));
+        }
+        drop(kept);
+        Box::pin(ready(Ok(slice)))
+    }
+
+    fn table(&self, of: TopicPartition) -> BoxFuture<'_, Result<Table, LogError>> {
+        let kept = self.lock();
+        let mut table = Table::new();
+        for stored in kept.parts.get(&of).into_iter().flat_map(|part| part.records.values()) {
+            match &stored.value {
+                Some(value) => table.insert(stored.key.clone(), value.clone()),
+                None => table.remove(&stored.key),
+            };
+        }
+        drop(kept);
+        Box::pin(ready(Ok(table)))
+    }
+
+    fn declare(&self, group: &str, topics: &[Topic]) -> BoxFuture<'_, Result<(), LogError>> {
+        self.lock().declare(group, topics);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn position(&self, group: &str, of: TopicPartition) -> Offset {
+        self.lock().groups.get(group).map_or(Offset(0), |group| group.position(of))
+    }
+
+    fn end(&self, of: TopicPartition) -> Offset {
+        Offset(self.lock().parts.get(&of).map_or(0, |part| part.end))
+    }
+}
+
+impl Group {
+    fn position(&self, of: TopicPartition) -> Offset {
+        self.positions.get(&of).copied().unwrap_or(Offset(0))
+    }
+}
+
+impl Kept {
+    fn declare(&mut self, group: &str, topics: &[Topic]) {
+        let group = self.groups.entry(group.to_owned()).or_default();
+        group.topics.extend(topics);
+        group.topics.sort_unstable();
+        group.topics.dedup();
+    }
+
+    fn append(&mut self, at: TopicPartition, stored: Stored) {
+        let wanted = self.keep.contains(&at.topic) || self.groups.values().any(|group| group.topics.contains(&at.topic));
+        let part = self.parts.entry(at).or_default();
+        let offset = part.end;
+        part.end += 1;
+        if at.topic.is_compacted() {
+            part.supersede(&stored, offset);
+        } else if !wanted {
+            return;
+        }
+        part.records.insert(offset, stored);
+    }
+
+    fn finish(&mut self, group: String, finished: Positions) {
+        let places: Vec<TopicPartition> = finished.keys().copied().collect();
+        self.groups.entry(group).or_default().positions.extend(finished);
+        for at in places {
+            if at.topic.is_compacted() || self.keep.contains(&at.topic) {
+                continue;
+            }
+            let readers = self.groups.values().filter(|group| group.topics.contains(&at.topic));
+            let least = readers.map(|group| group.position(at)).min();
+            if let (Some(least), Some(part)) = (least, self.parts.get_mut(&at)) {
+                part.records = part.records.split_off(&least.0);
+            }
+        }
+    }
+}
+
+impl Part {
+    /// Makes room for the newest value of a key of a compacted topic.
+    fn supersede(&mut self, stored: &Stored, offset: u64) {
+        if let Some(older) = self.newest.insert(stored.key.clone(), offset) {
+            self.records.remove(&older);
+        }
+        if stored.value.is_some() {
+            return;
+        }
+        self.tombstones.push_back(offset);
+        if self.tombstones.len() <= TOMBSTONES_MAX {
+            return;
+        }
+        let oldest = self.tombstones.pop_front().and_then(|offset| Some((offset, self.records.remove(&offset)?)));
+        // Still there, so nothing newer was said about its key.
+        if let Some((offset, tombstone)) = oldest
+            && self.newest.get(&tombstone.key) == Some(&offset)
+        {
+            self.newest.remove(&tombstone.key);
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! The producer's thread: each step is one transaction, tried until its outcome is known.
+//!
+//! A step's positions are sent inside its transaction, with the group's metadata of that moment, so that the broker
+//! refuses them once the group has moved on. Each carries the step's *token* (when the handle was opened, number of the
+//! step) as its metadata string. When the outcome is unknown (the answer to the commit did not arrive, or the client broke),
+//! the producer is thrown away; a new one of the same transactional id makes the broker end the open transaction and
+//! refuse the old producer's late requests; then the committed positions say whether the token is there. For that a step
+//! needs a position of a partition: where it has none of its own, the unchanged one of a partition of its lease is sent.
+//! A member without topics has none at all: its step of unknown outcome is done again, and may then be there twice.
+//!
+//! librdkafka 2.12 does not speak the second version of transactions (KIP-890), so that a request that was delayed for
+//! longer than all of this may still hit a later transaction: stable ids and idempotent sinks remain the last guarantee.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use pipeline::{Clock, LogError, Outgoing, Route, Step, log::Positions};
+use rdkafka::{
+    TopicPartitionList,
+    consumer::Consumer as _,
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
+    message::{Header, OwnedHeaders},
+    producer::{BaseRecord, Producer as _},
+    util::Timeout,
+};
+use schemas::{Partition, Topic, partition::partition_of};
+use tokio::sync::mpsc;
+
+use super::{
+    client::{self, Producer},
+    errors::{self, Class},
+    names,
+    shared::{Job, Shared},
+    survey::{ANSWER_WITHIN, closed},
+    wait::Patience,
+};
+
+/// How long one attempt at initialising may take before the stop is looked at.
+const INIT_WITHIN: Duration = Duration::from_secs(10);
+/// A partition count is looked up again after so long, so that `Route::Every` reaches partitions that were added.
+const COUNT_FRESH_MICROS: i64 = 300_000_000;
+
+/// How an attempt at a step ended.
+enum Attempt {
+    /// It is visible.
+    Done,
+    /// It left no trace.
+    Undone(KafkaError),
+    /// Nobody knows.
+    Unknown(KafkaError),
+    /// The handle, or the step, cannot go on; it left no trace.
+    Over(LogError),
+}
+
+/// The producer's side of a handle.
+pub(super) struct Steps {
+    shared: Arc<Shared>,
+    producer: Option<Producer>,
+    counts: BTreeMap<Topic, (u32, i64)>,
+    clock: Clock,
+    /// When the handle was opened, in microseconds, and how many steps it has begun.
+    opened: i64,
+    number: u64,
+    /// The positions that went with the last attempt: where its token is to be found.
+    sent: Positions,
+}
+
+impl Steps {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let clock = Clock::machine();
+        let opened = clock.now().0;
+        Self {
+            shared,
+            producer: None,
+            counts: BTreeMap::new(),
+            clock,
+            opened,
+            number: 0,
+            sent: Positions::new(),
+        }
+    }
+
+    /// Takes possession of the name: whoever had it before can commit nothing from now on.
+    pub(super) fn init(&mut self) -> Result<(), LogError> {
+        let mut patience = Patience::new("initialising a producer");
+        loop {
+            let producer =
+                client::producer(&self.shared.identity.config, &self.shared.identity.transactional_id)?;
+            let error = match producer.init_transactions(INIT_WITHIN) {
+                Ok(()) => {
+                    self.producer = Some(producer);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            if let Some(refused) = producer.context().refused() {
+                return Err(LogError::Refused(refused));
+            }
+            if let Some(ending) =
+                errors::ending(&error, &self.shared.identity.name, "a broker with transactions is needed")
+            {
+                return Err(ending);
+            }
+            if patience.wait(&self.shared.stop, &error) {
+                return Err(closed());
+            }
+        }
+    }
+
+    /// Until nobody can ask any more, or the handle is stopped.
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(job) = jobs.blocking_recv() {
+            match job {
+                Job::Step(step, answer) => {
+                    let answered = self.step(&step);
+                    if let Err(LogError::Fenced(_)) = &answered {
+                        self.shared.end(self.fenced());
+                    }
+                    // A dropped call does not want to know.
+                    drop(answer.send(answered));
+                }
+                Job::Prove(answer) => drop(answer.try_send(self.prove())),
+            }
+            if self.shared.stop.is_stopped() {
+                break;
+            }
+        }
+    }
+
+    // ---- a step ----
+
+    fn step(&mut self, step: &Step) -> Result<(), LogError> {
+        self.number += 1;
+        let token = format!("weir:{:x}:{:x}", self.opened, self.number);
+        let mut patience = Patience::new("committing a step");
+        loop {
+            let begun = self.clock.now().0;
+            let attempt = self.attempt(step, &token);
+            let cause = match attempt {
+                Attempt::Done => break,
+                Attempt::Over(LogError::Fenced(_)) if self.timed_out(begun) => {
+                    // The broker ended the transaction because it took too long, and answers as if the name were taken.
+                    // If it is taken, whoever took it fences this producer again, within its next step.
+                    self.renew()?;
+                    if self.is_committed(&token)? {
+                        break;
+                    }
+                    KafkaError::Global(Code::OperationTimedOut)
+                }
+                Attempt::Over(error) => return Err(error),
+                Attempt::Undone(error) => error,
+                Attempt::Unknown(error) => {
+                    tracing::warn!(%error, "the outcome of a step is unknown; looking it up");
+                    self.renew()?;
+                    if self.is_committed(&token)? {
+                        break;
+                    }
+                    error
+                }
+            };
+            if patience.wait(&self.shared.stop, &cause) {
+                return Err(closed());
+            }
+        }
+        self.shared.state().committed(&step.finished);
+        Ok(())
+    }
+
+    fn timed_out(&self, begun: i64) -> bool {
+        let timeout =
+            i64::try_from(self.shared.identity.config.transaction_timeout.as_micros()).unwrap_or(i64::MAX);
+        self.clock.now().0.saturating_sub(begun) >= timeout
+    }
+
+    /// A new producer of the same name, after which nothing of the old one can happen any more.
+    fn renew(&mut self) -> Result<(), LogError> {
+        self.producer = None;
+        self.counts.clear();
+        self.init()
+    }
+
+    fn attempt(&mut self, step: &Step, token: &str) -> Attempt {
+        // Before the lease is looked at: it was given by the group for what is held now, or the group refuses it.
+        let metadata = self.shared.consumer().and_then(|consumer| consumer.group_metadata());
+        if let Err(error) = self.guard(step) {
+            return Attempt::Over(error);
+        }
+        let placed = match self.place(&step.records) {
+            Ok(placed) => placed,
+            Err(error) => return Attempt::Over(error),
+        };
+        if self.producer.is_none()
+            && let Err(error) = self.init()
+        {
+            return Attempt::Over(error);
+        }
+        if placed.is_empty() && step.finished.is_empty() {
+            return Attempt::Done;
+        }
+        self.sent = match &metadata {
+            Some(_) => self.shared.state().positions(step.lease, &step.finished),
+            None => Positions::new(),
+        };
+        let Some(producer) = &self.producer else { return Attempt::Over(closed()) };
+        let filled = self.fill(producer, step, &placed).and_then(|()| match &metadata {
+            Some(metadata) if !self.sent.is_empty() => {
+                let list = self.offsets(&self.sent, token);
+                self.again(|| producer.send_offsets_to_transaction(&list, metadata, ANSWER_WITHIN))
+            }
+            _ => Ok(()),
+        });
+        if let Err(error) = filled {
+            return self.abort(error);
+        }
+        // Without a limit of its own it takes what is left of the transaction's.
+        match producer.commit_transaction(Timeout::Never) {
+            Ok(()) => Attempt::Done,
+            // Flushing comes first: nothing has been asked of the broker.
+            Err(error @ KafkaError::Flush(_)) => self.abort(error),
+            Err(error) => match errors::class(&error) {
+                Class::Abort | Class::Unusable | Class::Missing | Class::Refused => self.abort(error),
+                Class::Fenced => Attempt::Over(self.fenced()),
+                Class::Retry | Class::Broken => Attempt::Unknown(error),
+            },
+        }
+    }
+
+    /// Whether the step's lease holds.
+    fn guard(&self, step: &Step) -> Result<(), LogError> {
+        if self.shared.consumer().is_none() && self.shared.state().ended().is_none() {
+            return if self.shared.stop.is_stopped() { Err(closed()) } else { Ok(()) };
+        }
+        self.shared.state().check(step.lease, &step.finished)
+    }
+
+    /// Begins the transaction and puts the records into it.
+    fn fill(&self, producer: &Producer, step: &Step, placed: &[(usize, Partition)]) -> KafkaResult<()> {
+        producer.context().take_undelivered();
+        producer.begin_transaction()?;
+        for (index, partition) in placed {
+            if let Some(record) = step.records.get(*index) {
+                self.send(producer, record, *partition)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn offsets(&self, positions: &Positions, token: &str) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for (at, position) in positions {
+            let mut entry =
+                list.add_partition(self.shared.names().topic(at.topic), names::number(at.partition));
+            let offset = rdkafka::Offset::Offset(i64::try_from(position.0).unwrap_or(i64::MAX));
+            // Only negative offsets are refused.
+            drop(entry.set_offset(offset));
+            entry.set_metadata(token);
+        }
+        list
+    }
+
+    fn send(&self, producer: &Producer, record: &Outgoing, partition: Partition) -> KafkaResult<()> {
+        loop {
+            let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
+            for (key, value) in &record.headers {
+                headers = headers.insert(Header { key, value: Some(value.as_ref()) });
+            }
+            let mut out: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(self.shared.names().topic(record.topic))
+                .partition(names::number(partition))
+                .key(record.key.as_ref())
+                .headers(headers);
+            out.payload = record.value.as_deref();
+            match producer.send(out) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(Code::QueueFull), _)) => {
+                    // Room is made as the broker takes records; a broker that takes none ends the transaction.
+                    if self.shared.stop.wait(Duration::from_millis(10)) {
+                        return Err(KafkaError::Canceled);
+                    }
+                    if producer.context().take_undelivered().is_some() {
+                        return Err(KafkaError::MessageProduction(Code::MessageTimedOut));
+                    }
+                }
+                Err((error, _)) => return Err(error),
+            }
+        }
+    }
+
+    /// The same call again while that may help.
+    fn again(&self, mut call: impl FnMut() -> KafkaResult<()>) -> KafkaResult<()> {
+        let mut patience = Patience::new("a transaction");
+        loop {
+            match call() {
+                Err(error) if errors::class(&error) == Class::Retry => {
+                    if patience.wait(&self.shared.stop, &error) {
+                        return Err(error);
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Undoes a transaction that cannot be committed.
+    fn abort(&mut self, cause: KafkaError) -> Attempt {
+        let undelivered = self.producer.as_ref().and_then(|producer| producer.context().take_undelivered());
+        if errors::class(&cause) == Class::Fenced || !self.undo() {
+            return Attempt::Over(self.fenced());
+        }
+        self.counts.clear();
+        // Why a record was not delivered says more than that the transaction must be aborted.
+        let cause = undelivered.map_or(cause, KafkaError::MessageProduction);
+        match errors::ending(&cause, &self.shared.identity.name, "a step") {
+            // Whoever may abort is not fenced: the broker had ended the transaction because of its age.
+            Some(LogError::Fenced(_)) | None => Attempt::Undone(cause),
+            Some(ending) => Attempt::Over(ending),
+        }
+    }
+
+    /// Aborts what is open; false when the name belongs to somebody else.
+    fn undo(&mut self) -> bool {
+        let Some(producer) = &self.producer else { return true };
+        if let Err(error) = self.again(|| producer.abort_transaction(Timeout::After(ANSWER_WITHIN))) {
+            if errors::class(&error) == Class::Fenced {
+                return false;
+            }
+            // The next producer of the name ends it; nobody has asked for it to be committed.
+            self.producer = None;
+        }
+        true
+    }
+
+    fn fenced(&self) -> LogError {
+        LogError::Fenced(self.shared.identity.name.clone())
+    }
+
+    /// Whether the committed positions carry the step's token.
+    fn is_committed(&self, token: &str) -> Result<bool, LogError> {
+        let Some(consumer) = self.shared.consumer() else { return Ok(false) };
+        let mut patience = Patience::new("looking up committed positions");
+        loop {
+            let list = self.shared.names().list(self.sent.keys().copied());
+            if list.count() == 0 {
+                return Ok(false);
+            }
+            let error = match consumer.committed_offsets(list, ANSWER_WITHIN) {
+                Ok(found) => match found.elements().iter().try_for_each(|entry| entry.error()) {
+                    Ok(()) => return Ok(found.elements().iter().any(|entry| entry.metadata() == token)),
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            if let Some(ending) = errors::ending(&error, &self.shared.identity.name, "committed positions") {
+                return Err(ending);
+            }
+            if patience.wait(&self.shared.stop, &error) {
+                return Err(closed());
+            }
+        }
+    }
+
+    // ---- partitions ----
+
+    /// Which record goes to which partition.
+    fn place(&mut self, records: &[Outgoing]) -> Result<Vec<(usize, Partition)>, LogError> {
+        let mut placed = Vec::with_capacity(records.len());
+        for (index, record) in records.iter().enumerate() {
+            let count = self.count(record.topic)?;
+            match record.route {
+                Route::Key => placed.push((index, partition_of(&record.key, count))),
+                Route::Exact(partition) if partition.0 < count => placed.push((index, partition)),
+                Route::Exact(partition) => {
+                    return Err(LogError::Missing(format!("partition {} of {}", partition.0, record.topic)));
+                }
+                Route::Every => placed.extend((0..count).map(|number| (index, Partition(number)))),
+            }
+        }
+        Ok(placed)
+    }
+
+    fn count(&mut self, topic: Topic) -> Result<u32, LogError> {
+        let now = self.clock.now().0;
+        if let Some((count, at)) = self.counts.get(&topic)
+            && now.saturating_sub(*at) < COUNT_FRESH_MICROS
+        {
+            return Ok(*count);
+        }
+        let count = self.shared.survey.partitions(topic, &self.shared.stop)?;
+        self.counts.insert(topic, (count, now));
+        Ok(count)
+    }
+
+    // ---- the name ----
+
+    /// Whether the name is still ours: opens a transaction on the group's offsets, and aborts it. Only a clear no counts.
+    fn prove(&mut self) -> bool {
+        let Some(producer) = &self.producer else { return true };
+        let metadata = self.shared.consumer().and_then(|consumer| consumer.group_metadata());
+        let any = self.shared.state().any();
+        let (Some(metadata), Some((at, position))) = (metadata, any) else { return true };
+        let list = self.offsets(&Positions::from([(at, position)]), "weir");
+        let tried = producer
+            .begin_transaction()
+            .and_then(|()| producer.send_offsets_to_transaction(&list, &metadata, ANSWER_WITHIN));
+        let ours = match tried {
+            Err(error) if errors::class(&error) == Class::Fenced => false,
+            _ => self.undo(),
+        };
+        if !ours {
+            self.shared.end(self.fenced());
+        }
+        ours
+    }
+}

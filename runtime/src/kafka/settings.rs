@@ -1,0 +1,261 @@
+//! What can be said about a Kafka connection, and what cannot.
+//!
+//! Settings of librdkafka pass only by name, from a list: a free map is how clients of other pipelines came to read files
+//! and call servers for whoever could write their configuration. Secrets are files. All problems are found at once,
+//! before anything connects.
+
+use std::{
+    collections::BTreeMap,
+    path::{Component, Path, PathBuf},
+    time::Duration,
+};
+
+/// How to reach Kafka.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaConfig {
+    /// `host:port`, separated by commas.
+    pub bootstrap: String,
+    /// Put before the name of every topic, group and transactional id; empty by default. Keeps installations (and test
+    /// cases) on one broker apart.
+    pub prefix: String,
+    /// How long a member may be silent before its partitions go to others. 45 s, as Kafka's own clients: a pod that is
+    /// moved or a long garbage collection next door does not shake the group.
+    pub session_timeout: Duration,
+    /// How long a step may take before the broker undoes it; also how long readers may have to wait behind the step of
+    /// a process that died. 60 s: far above what a step takes, below the broker's own limit of 15 min.
+    pub transaction_timeout: Duration,
+    /// How long others wait for what a revoked partition has in flight. 20 s: a step takes less, and a stage that hangs
+    /// must not stop its group for longer.
+    pub revoke_within: Duration,
+    /// Whether the member's name is its `group.instance.id` too. Off by default: the name fences through the
+    /// transactional id anyway, and a static member cannot tell the broker that it leaves, so that its partitions would
+    /// lie idle for a session timeout whenever a worker is scaled down or stopped. Switch it on where restarts within
+    /// the session timeout should move nothing.
+    pub static_membership: bool,
+    /// The only folder that certificates, keys and passwords are read from.
+    pub secrets_folder: PathBuf,
+    /// The file with the SASL password, in the secrets folder; read anew for each connection that is made.
+    pub password_file: Option<PathBuf>,
+    /// The file with the password of the client's private key, in the secrets folder.
+    pub key_password_file: Option<PathBuf>,
+    /// Further settings of librdkafka, from [`ALLOWED`].
+    pub extra: BTreeMap<String, String>,
+}
+
+impl KafkaConfig {
+    /// The defaults, for these brokers.
+    #[must_use]
+    pub fn new(bootstrap: impl Into<String>) -> Self {
+        Self {
+            bootstrap: bootstrap.into(),
+            prefix: String::new(),
+            session_timeout: Duration::from_secs(45),
+            transaction_timeout: Duration::from_secs(60),
+            revoke_within: Duration::from_secs(20),
+            static_membership: false,
+            secrets_folder: PathBuf::from("/run/secrets/weir"),
+            password_file: None,
+            key_password_file: None,
+            extra: BTreeMap::new(),
+        }
+    }
+
+    /// Everything that is wrong with it; empty when nothing is. Reads nothing and connects to nothing.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = bootstrap_problems(&self.bootstrap);
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if self.prefix.len() > PREFIX_MAX || !self.prefix.chars().all(fits) {
+            problems.push(format!("prefix: at most {PREFIX_MAX} of a-z A-Z 0-9 . _ -"));
+        }
+        let secs = |name: &str, value: Duration, least: u64, most: u64| {
+            let fits = value >= Duration::from_secs(least) && value <= Duration::from_secs(most);
+            (!fits).then(|| format!("{name}: between {least} s and {most} s, not {value:?}"))
+        };
+        problems.extend(secs("session_timeout", self.session_timeout, 1, 300));
+        problems.extend(secs("transaction_timeout", self.transaction_timeout, 1, 900));
+        problems.extend(secs("revoke_within", self.revoke_within, 0, 240));
+        for (key, value) in &self.extra {
+            problems.extend(self.extra_problem(key, value));
+        }
+        for (name, file) in
+            [("password_file", &self.password_file), ("key_password_file", &self.key_password_file)]
+        {
+            if file.as_ref().is_some_and(|file| !self.is_secret(file)) {
+                problems.push(format!(
+                    "{name}: must lie in the secrets folder {}",
+                    self.secrets_folder.display()
+                ));
+            }
+        }
+        problems
+    }
+
+    fn extra_problem(&self, key: &str, value: &str) -> Option<String> {
+        if let Some((_, instead)) = INSTEAD.iter().find(|(name, _)| *name == key) {
+            return Some(format!("{key}: {instead}"));
+        }
+        if !ALLOWED.contains(&key) {
+            let near =
+                ALLOWED.iter().min_by_key(|name| strsim::levenshtein(name, key)).copied().unwrap_or_default();
+            return Some(format!(
+                "{key}: not a setting that may be passed to librdkafka; the nearest is {near}"
+            ));
+        }
+        if key.ends_with(".location") && !self.is_secret(Path::new(value)) {
+            return Some(format!("{key}: must lie in the secrets folder {}", self.secrets_folder.display()));
+        }
+        if value.contains('\0') {
+            return Some(format!("{key}: has a NUL character"));
+        }
+        None
+    }
+
+    /// Whether the path stays in the secrets folder, as it is written.
+    fn is_secret(&self, path: &Path) -> bool {
+        path.starts_with(&self.secrets_folder) && !path.components().any(|part| part == Component::ParentDir)
+    }
+}
+
+/// Topic names may have 249 characters; the longest of ours has 29, a transactional id needs room for group and member.
+const PREFIX_MAX: usize = 100;
+
+/// The settings of librdkafka that may be passed on, by its own names
+/// (<https://github.com/confluentinc/librdkafka/blob/v2.12.1/CONFIGURATION.md>).
+pub const ALLOWED: &[&str] = &[
+    "security.protocol",
+    "sasl.mechanism",
+    "sasl.username",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "client.id",
+    "client.rack",
+    "client.dns.lookup",
+    "broker.address.family",
+    "compression.type",
+    "compression.level",
+    "linger.ms",
+    "batch.size",
+    "message.max.bytes",
+    "queue.buffering.max.kbytes",
+    "fetch.max.bytes",
+    "fetch.message.max.bytes",
+    "fetch.min.bytes",
+    "fetch.wait.max.ms",
+    "queued.min.messages",
+    "queued.max.messages.kbytes",
+    "heartbeat.interval.ms",
+    "max.poll.interval.ms",
+    "metadata.max.age.ms",
+    "connections.max.idle.ms",
+    "reconnect.backoff.ms",
+    "reconnect.backoff.max.ms",
+    "retry.backoff.ms",
+    "retry.backoff.max.ms",
+    "socket.connection.setup.timeout.ms",
+    "socket.keepalive.enable",
+    "socket.nagle.disable",
+    "socket.timeout.ms",
+];
+
+/// Settings that people look for, and what to say instead.
+const INSTEAD: &[(&str, &str)] = &[
+    ("bootstrap.servers", "use bootstrap"),
+    ("enable.auto.commit", "positions are committed by steps only"),
+    ("enable.idempotence", "always on"),
+    (
+        "enable.ssl.certificate.verification",
+        "certificates are always verified; name the authority in ssl.ca.location",
+    ),
+    ("group.id", "groups are named by the stages"),
+    ("group.instance.id", "use static_membership"),
+    ("isolation.level", "always read_committed"),
+    ("plugin.library.paths", "no code is loaded"),
+    ("sasl.password", "use password_file"),
+    ("sasl.oauthbearer.token.endpoint.url", "no server is called for a token"),
+    ("session.timeout.ms", "use session_timeout"),
+    ("ssl.endpoint.identification.algorithm", "names in certificates are always verified"),
+    ("ssl.key.password", "use key_password_file"),
+    ("transaction.timeout.ms", "use transaction_timeout"),
+    ("transactional.id", "named after group and member"),
+];
+
+fn bootstrap_problems(bootstrap: &str) -> Vec<String> {
+    let fits = |server: &str| {
+        let host_and_port = server.trim().rsplit_once(':');
+        host_and_port.is_some_and(|(host, port)| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+            !host.is_empty() && host.chars().all(plain) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        })
+    };
+    // The server is not repeated: whoever writes a password into it should not find it in a log.
+    let bad = bootstrap.split(',').enumerate().filter(|(_, server)| !fits(server));
+    bad.map(|(number, _)| format!("bootstrap: server {} is not host:port", number + 1)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_have_no_problem() {
+        assert_eq!(
+            KafkaConfig::new("localhost:9092,[::1]:9093, kafka-1.internal:9094").problems(),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let config = KafkaConfig {
+            prefix: "a b".to_owned(),
+            session_timeout: Duration::ZERO,
+            transaction_timeout: Duration::from_secs(3600),
+            revoke_within: Duration::from_secs(1000),
+            password_file: Some(PathBuf::from("/etc/passwd")),
+            extra: BTreeMap::from([
+                ("ssl.ca.location".to_owned(), "/run/secrets/weir/../../etc/shadow".to_owned()),
+                ("sasl.password".to_owned(), "hunter2".to_owned()),
+                ("lingering.ms".to_owned(), "5".to_owned()),
+            ]),
+            ..KafkaConfig::new("localhost:9092,user:hunter2@host:1,nowhere")
+        };
+        let problems = config.problems();
+        let begins: Vec<&str> = problems.iter().filter_map(|p| p.split(": ").next()).collect();
+        assert_eq!(
+            begins,
+            [
+                "bootstrap",
+                "bootstrap",
+                "prefix",
+                "session_timeout",
+                "transaction_timeout",
+                "revoke_within",
+                "lingering.ms",
+                "sasl.password",
+                "ssl.ca.location",
+                "password_file"
+            ]
+        );
+        assert!(
+            problems.iter().all(|problem| !problem.contains("hunter2")),
+            "a password is not repeated: {problems:?}"
+        );
+        assert!(problems.iter().any(|problem| problem.contains("the nearest is linger.ms")));
+    }
+
+    #[test]
+    fn nothing_is_both_allowed_and_refused() {
+        assert!(INSTEAD.iter().all(|(name, _)| !ALLOWED.contains(name)));
+        assert!(ALLOWED.iter().all(|name| !name.contains("password") && !name.contains("oauth")));
+    }
+
+    #[test]
+    fn what_lies_in_the_secrets_folder_passes() {
+        let mut config = KafkaConfig::new("localhost:9092");
+        config.extra.insert("ssl.ca.location".to_owned(), "/run/secrets/weir/kafka/ca.pem".to_owned());
+        config.password_file = Some(PathBuf::from("/run/secrets/weir/kafka/password"));
+        assert_eq!(config.problems(), Vec::<String>::new());
+    }
+}

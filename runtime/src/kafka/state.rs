@@ -1,0 +1,535 @@
+//! What a handle holds, what it has been told, and what waits to be handed out: the part that all three sides of a handle
+//! share, and that knows nothing of Kafka.
+//!
+//! A partition is *held* from when it was assigned until it is released. It is *told* once [`Next::Assigned`] has named
+//! it; only then are its records handed out and its commits allowed. After a lost step the partitions that are still held
+//! are *rewinding*, and told again later, under a newer lease.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use pipeline::{
+    Batch, Incoming, LogError, Next,
+    log::{Assignment, Lease, Limits, Positions},
+};
+use schemas::{Offset, TopicPartition};
+
+/// A held partition.
+#[derive(Debug, Clone)]
+struct Slot {
+    /// The generation in which it was assigned, or assigned again.
+    since: u64,
+    told: bool,
+    rewinding: bool,
+    /// Its members-to-be wait for it: nothing more of it is handed out.
+    revoking: bool,
+    committed: Offset,
+    /// The next offset to be taken in.
+    expected: Offset,
+    /// The next offset to be handed out.
+    handed: Offset,
+}
+
+/// Partitions that others wait for.
+#[derive(Debug)]
+struct Revoking {
+    partitions: Vec<TopicPartition>,
+    within: Duration,
+    told: bool,
+}
+
+/// Whether a revocation still has to be waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Release {
+    /// The handle has not called again.
+    Pending,
+    /// Nothing of it is held any longer.
+    Done,
+}
+
+/// The state of a handle.
+#[derive(Debug)]
+pub(super) struct State {
+    limits: Limits,
+    generation: u64,
+    held: BTreeMap<TopicPartition, Slot>,
+    /// What was held once, with the generation in which it was given up.
+    given_up: BTreeMap<TopicPartition, u64>,
+    fetched: VecDeque<Incoming>,
+    fetched_bytes: usize,
+    revoking: Option<Revoking>,
+    /// Partitions that went without being asked for; to be told.
+    dropped: Vec<TopicPartition>,
+    /// Counts the calls of `next`.
+    call: u64,
+    /// The call that wants to know whether it has caught up, and the last that has.
+    asked: Option<u64>,
+    caught_up: Option<u64>,
+    /// Whether the group has answered for the first time.
+    joined: bool,
+    end: Option<LogError>,
+}
+
+impl State {
+    pub(super) fn new(limits: Limits, joined: bool) -> Self {
+        Self {
+            limits,
+            generation: 0,
+            held: BTreeMap::new(),
+            given_up: BTreeMap::new(),
+            fetched: VecDeque::new(),
+            fetched_bytes: 0,
+            revoking: None,
+            dropped: Vec::new(),
+            call: 0,
+            asked: None,
+            caught_up: None,
+            joined,
+            end: None,
+        }
+    }
+
+    // ---- what the handle asks ----
+
+    /// A call of `next` begins: it releases what the stage was told to give up.
+    pub(super) fn begin_call(&mut self) {
+        self.call += 1;
+        if self.revoking.as_ref().is_some_and(|revoking| revoking.told) {
+            self.release();
+        }
+    }
+
+    /// What can be said now; `None`: wait.
+    pub(super) fn next(&mut self) -> Option<Result<Next, LogError>> {
+        if let Some(end) = &self.end {
+            return Some(Err(end.clone()));
+        }
+        let told = self.next_dropped().or_else(|| self.next_revoking()).or_else(|| self.next_assigned());
+        if let Some(next) = told.or_else(|| self.next_batch()) {
+            self.asked = None;
+            return Some(Ok(next));
+        }
+        None
+    }
+
+    fn next_dropped(&mut self) -> Option<Next> {
+        let partitions = std::mem::take(&mut self.dropped);
+        (!partitions.is_empty()).then_some(Next::Revoking { partitions, within: Duration::ZERO })
+    }
+
+    fn next_revoking(&mut self) -> Option<Next> {
+        let revoking = self.revoking.as_mut().filter(|revoking| !revoking.told)?;
+        revoking.told = true;
+        Some(Next::Revoking { partitions: revoking.partitions.clone(), within: revoking.within })
+    }
+
+    fn next_assigned(&mut self) -> Option<Next> {
+        let mut gained = Vec::new();
+        for (at, slot) in
+            self.held.iter_mut().filter(|(_, slot)| !slot.told && !slot.rewinding && !slot.revoking)
+        {
+            slot.told = true;
+            gained.push((*at, slot.committed));
+        }
+        (!gained.is_empty()).then(|| Next::Assigned(Assignment { lease: self.lease(), gained }))
+    }
+
+    fn next_batch(&mut self) -> Option<Next> {
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        while let Some(record) = self.fetched.front() {
+            let size = size(record);
+            if records.len() >= self.limits.records_max.max(1)
+                || (!records.is_empty() && bytes + size > self.limits.bytes_max)
+            {
+                break;
+            }
+            bytes += size;
+            records.extend(self.fetched.pop_front());
+        }
+        self.fetched_bytes -= bytes;
+        for record in &records {
+            if let Some(slot) = self.held.get_mut(&record.at) {
+                slot.handed = record.offset.next();
+            }
+        }
+        (!records.is_empty()).then(|| Next::Batch(Batch { lease: self.lease(), records }))
+    }
+
+    fn lease(&self) -> Lease {
+        Lease { generation: self.generation }
+    }
+
+    /// This call has waited long enough: it is idle if it has caught up; if that is not known, it is asked.
+    pub(super) fn idle(&mut self) -> bool {
+        if self.joined && self.held.is_empty() {
+            return true;
+        }
+        self.asked = Some(self.call);
+        self.caught_up == Some(self.call)
+    }
+
+    /// Whether a step may be committed.
+    ///
+    /// # Errors
+    /// [`LogError::Lost`] with what it may not move; what is still held of the step is read again.
+    pub(super) fn check(&mut self, lease: Lease, finished: &Positions) -> Result<(), LogError> {
+        if let Some(end) = &self.end {
+            return Err(end.clone());
+        }
+        let holds = |slot: &Slot| slot.told && slot.since <= lease.generation;
+        let lost: Vec<TopicPartition> = if finished.is_empty() {
+            // A step without positions stands as long as anything of its lease is held.
+            if self.held.values().any(holds) {
+                return Ok(());
+            }
+            self.given_up.iter().filter(|(_, gone)| **gone >= lease.generation).map(|(at, _)| *at).collect()
+        } else {
+            finished.keys().filter(|at| !self.held.get(at).is_some_and(holds)).copied().collect()
+        };
+        if lost.is_empty() && !finished.is_empty() {
+            return Ok(());
+        }
+        self.spoil(finished);
+        Err(LogError::Lost(lost))
+    }
+
+    /// The stage's memory of these is spoilt: what is still held of them will be read again from where it was committed.
+    fn spoil(&mut self, finished: &Positions) {
+        for at in finished.keys() {
+            if let Some(slot) = self.held.get_mut(at).filter(|slot| !slot.revoking) {
+                slot.told = false;
+                slot.rewinding = true;
+            }
+        }
+        self.purge();
+    }
+
+    // ---- what the producer asks and says ----
+
+    /// The positions to send with a step: its own, or, where it has none, the committed one of a partition of its lease,
+    /// so that the group's generation guards it and its token is found again.
+    pub(super) fn positions(&self, lease: Lease, finished: &Positions) -> Positions {
+        if !finished.is_empty() {
+            return finished.clone();
+        }
+        let of_lease = self.held.iter().find(|(_, slot)| slot.told && slot.since <= lease.generation);
+        of_lease.map(|(at, slot)| (*at, slot.committed)).into_iter().collect()
+    }
+
+    /// A step was committed.
+    pub(super) fn committed(&mut self, positions: &Positions) {
+        for (at, offset) in positions {
+            if let Some(slot) = self.held.get_mut(at) {
+                slot.committed = *offset;
+            }
+        }
+    }
+
+    /// The handle is done for. The first reason stays.
+    pub(super) fn end(&mut self, why: LogError) {
+        self.end.get_or_insert(why);
+        self.fetched.clear();
+        self.fetched_bytes = 0;
+    }
+
+    pub(super) fn ended(&self) -> Option<LogError> {
+        self.end.clone()
+    }
+
+    // ---- what the consumer asks and says ----
+
+    /// The group has given these, with their committed positions.
+    pub(super) fn assign(&mut self, gained: &[(TopicPartition, Offset)]) {
+        self.joined = true;
+        if gained.is_empty() {
+            return;
+        }
+        self.generation += 1;
+        for (at, position) in gained {
+            self.given_up.remove(at);
+            let slot = Slot {
+                since: self.generation,
+                told: false,
+                rewinding: false,
+                revoking: false,
+                committed: *position,
+                expected: *position,
+                handed: *position,
+            };
+            self.held.insert(*at, slot);
+        }
+    }
+
+    /// The group wants these back: the handle is told, and may commit them until it calls again.
+    pub(super) fn revoke(&mut self, partitions: &[TopicPartition], within: Duration) {
+        let mut asked = Vec::new();
+        for at in partitions {
+            let Some(slot) = self.held.get_mut(at) else { continue };
+            if slot.told {
+                slot.revoking = true;
+                asked.push(*at);
+            } else {
+                self.give_up(*at);
+            }
+        }
+        self.purge();
+        if !asked.is_empty() {
+            self.revoking = Some(Revoking { partitions: asked, within, told: false });
+        }
+    }
+
+    /// Whether what was asked back has been released.
+    pub(super) fn release_state(&self) -> Release {
+        if self.revoking.is_some() { Release::Pending } else { Release::Done }
+    }
+
+    /// Nobody waits any longer: what was asked back is gone. A handle that was not told yet will be.
+    pub(super) fn release(&mut self) {
+        let Some(revoking) = self.revoking.take() else { return };
+        for at in &revoking.partitions {
+            self.give_up(*at);
+        }
+        if !revoking.told {
+            self.dropped.extend(revoking.partitions);
+        }
+    }
+
+    /// The group has taken these, without asking.
+    pub(super) fn lose(&mut self, partitions: &[TopicPartition]) {
+        self.release();
+        for at in partitions {
+            if self.held.get(at).is_some_and(|slot| slot.told) {
+                self.dropped.push(*at);
+            }
+            self.give_up(*at);
+        }
+        self.purge();
+    }
+
+    fn give_up(&mut self, at: TopicPartition) {
+        if self.held.remove(&at).is_some() {
+            self.given_up.insert(at, self.generation);
+        }
+    }
+
+    /// Forgets fetched records that may no longer be handed out.
+    fn purge(&mut self) {
+        let held = &self.held;
+        self.fetched
+            .retain(|record| held.get(&record.at).is_some_and(|slot| !slot.rewinding && !slot.revoking));
+        self.fetched_bytes = self.fetched.iter().map(size).sum();
+    }
+
+    /// What must be read again.
+    pub(super) fn rewinding(&self) -> Vec<TopicPartition> {
+        self.held.iter().filter(|(_, slot)| slot.rewinding).map(|(at, _)| *at).collect()
+    }
+
+    /// These will be read again from here.
+    pub(super) fn rewound(&mut self, positions: &[(TopicPartition, Offset)]) {
+        self.generation += 1;
+        for (at, position) in positions {
+            let Some(slot) = self.held.get_mut(at).filter(|slot| slot.rewinding) else { continue };
+            slot.since = self.generation;
+            slot.rewinding = false;
+            slot.committed = *position;
+            slot.expected = *position;
+            slot.handed = *position;
+        }
+    }
+
+    /// Takes in what was fetched, as far as it is held and was not taken in before.
+    pub(super) fn take_in(&mut self, records: Vec<Incoming>) {
+        for record in records {
+            let Some(slot) = self.held.get_mut(&record.at) else { continue };
+            if slot.rewinding || slot.revoking || record.offset < slot.expected {
+                continue;
+            }
+            slot.expected = record.offset.next();
+            self.fetched_bytes += size(&record);
+            self.fetched.push_back(record);
+        }
+    }
+
+    /// Whether more than two batches wait, so that no more should be fetched.
+    pub(super) fn is_full(&self) -> bool {
+        self.fetched.len() > self.limits.records_max.saturating_mul(2)
+            || self.fetched_bytes > self.limits.bytes_max.saturating_mul(2)
+    }
+
+    /// Whether less than one batch waits, so that more should be fetched.
+    pub(super) fn is_low(&self) -> bool {
+        self.fetched.len() < self.limits.records_max.max(1)
+            && self.fetched_bytes < self.limits.bytes_max.max(1)
+    }
+
+    pub(super) fn held(&self) -> BTreeSet<TopicPartition> {
+        self.held.keys().copied().collect()
+    }
+
+    /// The call that wants to know whether everything has been handed out, and up to where that is; `None` while there
+    /// is something else to be said, or nobody asks.
+    pub(super) fn question(&self) -> Option<(u64, Positions)> {
+        let call = self.asked.filter(|asked| *asked == self.call && self.caught_up != Some(*asked))?;
+        let settled = self.held.values().all(|slot| slot.told && !slot.rewinding && !slot.revoking);
+        if !settled || !self.joined || !self.fetched.is_empty() {
+            return None;
+        }
+        Some((call, self.held.iter().map(|(at, slot)| (*at, slot.handed)).collect()))
+    }
+
+    /// Everything that was committed before `call` began has been handed out.
+    pub(super) fn answer(&mut self, call: u64) {
+        self.caught_up = Some(call);
+    }
+
+    /// A partition to try the producer's rights on, with its committed position.
+    pub(super) fn any(&self) -> Option<(TopicPartition, Offset)> {
+        self.held.iter().next().map(|(at, slot)| (*at, slot.committed))
+    }
+}
+
+fn size(record: &Incoming) -> usize {
+    record.key.len() + record.value.as_ref().map_or(0, bytes::Bytes::len)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use schemas::{Partition, Topic};
+
+    use super::*;
+
+    fn at(partition: u32) -> TopicPartition {
+        TopicPartition::new(Topic::Event, Partition(partition))
+    }
+
+    fn record(partition: u32, offset: u64) -> Incoming {
+        let value = Some(Bytes::from_static(b"0123456789"));
+        Incoming { at: at(partition), offset: Offset(offset), key: Bytes::new(), value, headers: Vec::new() }
+    }
+
+    fn state() -> State {
+        State::new(Limits { records_max: 2, bytes_max: 1000, idle_after: Duration::ZERO }, false)
+    }
+
+    fn holding(partitions: u32) -> State {
+        let mut state = state();
+        state.assign(&(0..partitions).map(|n| (at(n), Offset(0))).collect::<Vec<_>>());
+        state.begin_call();
+        assert!(matches!(state.next(), Some(Ok(Next::Assigned(_)))));
+        state
+    }
+
+    fn positions(partition: u32, offset: u64) -> Positions {
+        Positions::from([(at(partition), Offset(offset))])
+    }
+
+    const FIRST: Lease = Lease { generation: 1 };
+
+    #[test]
+    fn what_is_revoked_can_be_committed_until_the_next_call() {
+        let mut state = holding(2);
+        state.take_in(vec![record(0, 0), record(1, 0)]);
+        state.revoke(&[at(0)], Duration::from_secs(1));
+        assert_eq!(state.release_state(), Release::Pending);
+        state.begin_call();
+        assert!(matches!(state.next(), Some(Ok(Next::Revoking { partitions, .. })) if partitions == [at(0)]));
+        assert_eq!(state.check(FIRST, &positions(0, 1)), Ok(()));
+        state.begin_call();
+        assert_eq!(state.release_state(), Release::Done);
+        assert_eq!(state.check(FIRST, &positions(0, 1)), Err(LogError::Lost(vec![at(0)])));
+        let Some(Ok(Next::Batch(batch))) = state.next() else { panic!("the other partition goes on") };
+        assert_eq!(batch.records, [record(1, 0)]);
+    }
+
+    #[test]
+    fn a_lost_step_brings_back_what_is_still_held() {
+        let mut state = holding(2);
+        state.lose(&[at(0)]);
+        let both = Positions::from([(at(0), Offset(1)), (at(1), Offset(1))]);
+        assert_eq!(state.check(FIRST, &both), Err(LogError::Lost(vec![at(0)])));
+        assert_eq!(state.rewinding(), [at(1)]);
+        state.take_in(vec![record(1, 5)]);
+        state.rewound(&[(at(1), Offset(3))]);
+        state.begin_call();
+        assert!(matches!(state.next(), Some(Ok(Next::Revoking { within: Duration::ZERO, .. }))));
+        let Some(Ok(Next::Assigned(again))) = state.next() else { panic!("it is assigned again") };
+        assert!(again.lease > FIRST);
+        assert_eq!(again.gained, [(at(1), Offset(3))]);
+        assert!(state.next().is_none(), "what was fetched meanwhile is not handed out");
+        assert_eq!(
+            state.check(FIRST, &positions(1, 4)),
+            Err(LogError::Lost(vec![at(1)])),
+            "the old lease is void"
+        );
+    }
+
+    #[test]
+    fn a_partition_that_was_never_told_goes_without_a_word() {
+        let mut state = state();
+        state.assign(&[(at(0), Offset(0))]);
+        state.revoke(&[at(0)], Duration::from_secs(1));
+        assert_eq!(state.release_state(), Release::Done);
+        state.begin_call();
+        assert!(state.next().is_none());
+        assert!(state.idle(), "it holds nothing");
+    }
+
+    #[test]
+    fn nothing_is_handed_out_twice() {
+        let mut state = holding(1);
+        state.take_in(vec![record(0, 0), record(0, 1), record(0, 0), record(0, 1), record(0, 2)]);
+        let mut offsets = Vec::new();
+        while let Some(Ok(Next::Batch(batch))) = state.next() {
+            offsets.extend(batch.records.iter().map(|record| record.offset.0));
+        }
+        assert_eq!(offsets, [0, 1, 2]);
+    }
+
+    #[test]
+    fn an_answer_counts_for_its_own_call_only() {
+        let mut state = holding(1);
+        state.begin_call();
+        assert!(!state.idle());
+        let Some((call, from)) = state.question() else { panic!("it is asked") };
+        assert_eq!(from, positions(0, 0));
+        state.begin_call();
+        state.answer(call);
+        assert!(!state.idle(), "what came before the new call began is not known");
+        state.answer(call + 1);
+        assert!(state.idle());
+    }
+
+    #[test]
+    fn a_handle_that_has_not_joined_is_not_idle() {
+        let mut state = state();
+        state.begin_call();
+        assert!(!state.idle());
+        state.assign(&[]);
+        assert!(state.idle());
+    }
+
+    #[test]
+    fn a_step_without_positions_stands_while_its_lease_holds_anything() {
+        let mut state = holding(2);
+        state.committed(&positions(1, 9));
+        state.lose(&[at(0)]);
+        assert_eq!(state.check(FIRST, &Positions::new()), Ok(()));
+        assert_eq!(state.positions(FIRST, &Positions::new()), positions(1, 9));
+        state.lose(&[at(1)]);
+        assert_eq!(state.check(FIRST, &Positions::new()), Err(LogError::Lost(vec![at(0), at(1)])));
+    }
+
+    #[test]
+    fn a_full_queue_asks_for_no_more_until_it_is_low() {
+        let mut state = holding(1);
+        state.take_in((0..5).map(|n| record(0, n)).collect());
+        assert!(state.is_full() && !state.is_low());
+        assert!(state.next().is_some() && state.next().is_some());
+        assert!(!state.is_full() && state.is_low());
+    }
+}

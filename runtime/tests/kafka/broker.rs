@@ -1,0 +1,125 @@
+//! The broker under test, as a harness of the conformance suite: each case has a prefix of its own for its topics and
+//! groups, which are deleted when it ends.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use libtest_mimic::Failed;
+use pipeline::{
+    Clock, Logs,
+    conformance::{Harness, Instance},
+};
+use runtime::kafka::{KafkaConfig, KafkaLogs, TopicPlan};
+
+/// Where the broker is; none: nothing is run.
+pub fn address() -> Option<String> {
+    std::env::var("WEIR_KAFKA").ok().filter(|address| !address.is_empty())
+}
+
+/// Settings that make a group quick: it is heard of changes ten times a second.
+pub fn config(address: &str, prefix: &str) -> KafkaConfig {
+    let mut config = KafkaConfig {
+        prefix: prefix.to_owned(),
+        session_timeout: Duration::from_secs(6),
+        transaction_timeout: Duration::from_secs(20),
+        revoke_within: Duration::from_secs(10),
+        ..KafkaConfig::new(address)
+    };
+    config.extra.insert("heartbeat.interval.ms".to_owned(), "100".to_owned());
+    config
+}
+
+static CASES: AtomicU32 = AtomicU32::new(0);
+
+/// A name that no other case, run or process has.
+pub fn fresh_prefix() -> String {
+    let number = CASES.fetch_add(1, Ordering::Relaxed);
+    format!("test-{:x}-{}-{number}.", Clock::machine().now().0, std::process::id())
+}
+
+/// Makes a log for each case.
+#[derive(Clone)]
+pub struct Broker {
+    pub address: String,
+    made: Arc<Mutex<Vec<String>>>,
+}
+
+impl Broker {
+    pub fn new(address: &str) -> Self {
+        Self { address: address.to_owned(), made: Arc::default() }
+    }
+
+    /// A log of its own, with so many partitions for every topic.
+    pub async fn make(&self, partitions: u32) -> Kafka {
+        let prefix = fresh_prefix();
+        self.made.lock().expect("nobody panics with the lock").push(prefix.clone());
+        let kafka = Kafka::open(&self.address, &prefix);
+        kafka.logs.apply_topics(&TopicPlan::all(partitions)).await.expect("topics are made");
+        kafka
+    }
+
+    async fn clean_up(&self) {
+        let made = std::mem::take(&mut *self.made.lock().expect("nobody panics with the lock"));
+        for prefix in made {
+            Kafka::open(&self.address, &prefix).logs.delete_topics().await.expect("topics are deleted");
+        }
+    }
+}
+
+/// One log under test.
+pub struct Kafka {
+    pub address: String,
+    pub prefix: String,
+    pub logs: Arc<KafkaLogs>,
+}
+
+impl Kafka {
+    pub fn open(address: &str, prefix: &str) -> Self {
+        let logs = Arc::new(KafkaLogs::new(config(address, prefix)).expect("the settings are sound"));
+        Self { address: address.to_owned(), prefix: prefix.to_owned(), logs }
+    }
+}
+
+impl Harness for Broker {
+    fn fresh(&self, partitions: u32) -> BoxFuture<'_, Box<dyn Instance>> {
+        async move { Box::new(self.make(partitions).await) as Box<dyn Instance> }.boxed()
+    }
+}
+
+impl Instance for Kafka {
+    fn logs(&self) -> Arc<dyn Logs> {
+        Arc::clone(&self.logs) as Arc<dyn Logs>
+    }
+
+    fn crash(&mut self) -> BoxFuture<'_, ()> {
+        async move {
+            self.logs.close().await;
+            *self = Self::open(&self.address, &self.prefix);
+        }
+        .boxed()
+    }
+}
+
+/// Runs a case and deletes what it made, whether it panicked or not.
+pub fn run(broker: Broker, case: impl FnOnce(Broker) -> BoxFuture<'static, ()>) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let outcome = AssertUnwindSafe(case(broker.clone())).catch_unwind().await;
+        broker.clean_up().await;
+        outcome
+    });
+    // Threads that still wait for a broker are not waited for.
+    runtime.shutdown_background();
+    outcome.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Failed::from(text.unwrap_or_else(|| "the case panicked".to_owned()))
+    })
+}

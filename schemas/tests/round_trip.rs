@@ -1,1 +1,0 @@
-//! Every message reads back what it wrote, all fields filled and all fields empty.
