@@ -29,7 +29,7 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         config.sinks.len()
     );
     if !args.offline {
-        let logs = config.log.open(&Clock::machine()).await?;
+        let logs = config.log.open(Clock::machine())?;
         for topic in Topic::all() {
             logs.partitions(topic).await?;
         }

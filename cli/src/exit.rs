@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use ingest::IngestError;
 use pipeline::LogError;
 use pipeline::worker::WorkerError;
 
@@ -49,6 +50,11 @@ fn of(error: &anyhow::Error) -> u8 {
         }
         if let Some(WorkerError::Log(error)) = cause.downcast_ref::<WorkerError>() {
             return of_log(error);
+        }
+        match cause.downcast_ref::<IngestError>() {
+            Some(IngestError::Log(error)) => return of_log(error),
+            Some(IngestError::Paths(_)) => return CONFIG,
+            Some(IngestError::Codec(_) | IngestError::Reader) | None => {}
         }
         if cause.is::<std::io::Error>() {
             return IO;

@@ -8,7 +8,7 @@ mod check;
 mod config;
 mod exit;
 pub mod flow;
-mod head;
+pub mod head;
 mod letters;
 mod progress;
 mod report;

@@ -1,7 +1,6 @@
 //! A progress bar over the bytes of the files, on a terminal only.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,27 +14,19 @@ const EVERY: Duration = Duration::from_millis(100);
 
 /// The bar, or nothing where nobody looks.
 pub(crate) struct Bar {
-    progress: Arc<Progress>,
     done: CancellationToken,
     drawing: JoinSet<()>,
 }
 
 impl Bar {
-    /// Starts to draw over the sizes of `files`, where standard error is a terminal.
-    pub(crate) fn start(files: &[PathBuf]) -> Self {
-        let progress = Arc::new(Progress::default());
+    /// Starts to draw what the sources fill in, where standard error is a terminal.
+    pub(crate) fn start(sources: Vec<Arc<Progress>>) -> Self {
         let done = CancellationToken::new();
         let mut drawing = JoinSet::new();
         if std::io::stderr().is_terminal() {
-            let total = files.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|meta| meta.len()).sum();
-            drawing.spawn(draw(Arc::clone(&progress), total, done.clone()));
+            drawing.spawn(draw(sources, done.clone()));
         }
-        Self { progress, done, drawing }
-    }
-
-    /// What worker 1 fills.
-    pub(crate) fn progress(&self) -> &Arc<Progress> {
-        &self.progress
+        Self { done, drawing }
     }
 
     /// Takes the bar away.
@@ -45,8 +36,8 @@ impl Bar {
     }
 }
 
-async fn draw(progress: Arc<Progress>, total: u64, done: CancellationToken) {
-    let bar = ProgressBar::new(total);
+async fn draw(sources: Vec<Arc<Progress>>, done: CancellationToken) {
+    let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}  {msg} records  {eta} left") {
         bar.set_style(style);
     }
@@ -58,8 +49,10 @@ async fn draw(progress: Arc<Progress>, total: u64, done: CancellationToken) {
             () = done.cancelled() => break,
             _ = ticks.tick() => {}
         }
-        bar.set_position(progress.bytes());
-        bar.set_message(progress.records().to_string());
+        let reached = || sources.iter().map(|progress| progress.reached());
+        bar.set_length(reached().map(|reached| reached.bytes).sum());
+        bar.set_position(reached().map(|reached| reached.bytes_done).sum());
+        bar.set_message(reached().map(|reached| reached.records).sum::<u64>().to_string());
     }
     bar.finish_and_clear();
 }

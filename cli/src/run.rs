@@ -20,7 +20,7 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::listen()?;
     let clock = Clock::machine();
     let around = Surroundings {
-        logs: config.log.open(&clock).await?,
+        logs: config.log.open(clock.clone())?,
         member: "0".to_owned(),
         limits: Limits::default(),
         clock,
@@ -32,13 +32,13 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         vec![stages::correlate(&around, config.rules)],
         stages::sinks(&around, &config.sinks)?,
     ];
-    let files: Vec<_> = config.sources.iter().filter_map(|source| source.files().ok()).flatten().collect();
-    let bar = Bar::start(&files);
-    let head = head::ingest(&around, config.sources, Arc::clone(bar.progress()));
+    let sources: Vec<head::Source> = config.sources.into_iter().map(|source| (source, Arc::default())).collect();
+    let bar = Bar::start(sources.iter().map(|(_, progress)| Arc::clone(progress)).collect());
+    let head = head::ingest(&around, sources);
     let done = flow::run(&around, head, levels).await;
     bar.finish().await;
     let done = done?;
-    let mut text = report::ledger(&done.head);
+    let mut text = report::ledger(&done.head.ledger);
     text.push_str(&report::stages(&done.tallies));
     if shutdown.token().is_cancelled() {
         text.push_str("stopped: the next run goes on from here\n");

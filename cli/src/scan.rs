@@ -22,16 +22,18 @@ use crate::letters::LettersStage;
 use crate::progress::Bar;
 use crate::{head, report, stages};
 
+/// The name of a scan's only source; event ids depend on it.
+const SOURCE: &str = "files";
 const SINK_GROUP: &str = "weir.sink.scan";
 const LETTERS_GROUP: &str = "weir.letters";
 
 /// Scans and prints.
 pub(crate) async fn scan(args: &ScanArgs) -> anyhow::Result<ExitCode> {
     let facts = Facts::read(args.config.as_deref(), args.rules.as_deref())?;
-    let mut source = FilesConfig::new("files", args.files.clone());
+    let mut source = FilesConfig::new(SOURCE, args.files.clone());
     source.tenant.clone_from(&args.tenant);
     source.at_end = AtEnd::EndOfTime;
-    let files = source.files().map_err(|problems| WrongConfig(problems.iter().map(ToString::to_string).collect()))?;
+    source.files().map_err(|problems| WrongConfig(problems.iter().map(ToString::to_string).collect()))?;
     let shutdown = Shutdown::listen()?;
     let around = Surroundings {
         logs: memory(args),
@@ -41,9 +43,10 @@ pub(crate) async fn scan(args: &ScanArgs) -> anyhow::Result<ExitCode> {
         stop: shutdown.token().clone(),
     };
     let collected = Collected::default();
-    let bar = Bar::start(&files);
+    let progress = Arc::default();
+    let bar = Bar::start(vec![Arc::clone(&progress)]);
     let levels = levels(args, &around, facts, &collected).await?;
-    let head = head::ingest(&around, vec![source], Arc::clone(bar.progress()));
+    let head = head::ingest(&around, vec![(source, progress)]);
     let done = flow::run(&around, head, levels).await;
     bar.finish().await;
     let done = done?;
@@ -51,7 +54,7 @@ pub(crate) async fn scan(args: &ScanArgs) -> anyhow::Result<ExitCode> {
         anyhow::bail!("stopped before the end: what was found so far is not printed");
     }
     let findings = collected.findings();
-    print(args.format, &done.head, &findings)?;
+    print(args.format, &done.head.ledger, &findings)?;
     let worst = findings.iter().map(|finding| finding.severity).max();
     let failed = args.fail_on.is_some_and(|least| worst.is_some_and(|worst| worst >= least));
     Ok(if failed { ExitCode::from(exit::FOUND) } else { ExitCode::SUCCESS })
@@ -59,6 +62,7 @@ pub(crate) async fn scan(args: &ScanArgs) -> anyhow::Result<ExitCode> {
 
 fn memory(args: &ScanArgs) -> Arc<dyn Logs> {
     let mut readers = stages::groups();
+    readers.push((ingest::group(SOURCE), ingest::worker::TOPICS.to_vec()));
     readers.push((SINK_GROUP.to_owned(), Topic::findings()));
     if args.dead_letters.is_some() {
         readers.push((LETTERS_GROUP.to_owned(), letter_topics()));

@@ -10,17 +10,14 @@ use sink::{SinkConfig, SinkStage, sinks::Sink};
 
 use crate::flow::{Seat, Surroundings};
 
-/// The group that reads the ledger: worker 1.
-pub const INGEST_GROUP: &str = "weir.ingest";
 const ENRICH_GROUP: &str = "weir.enrich";
 const MATCH_GROUP: &str = "weir.match";
 const CORRELATE_GROUP: &str = "weir.correlate";
 
-/// Every group in front of the sinks, with what it reads.
+/// Every group between worker 1 and the sinks, with what it reads.
 #[must_use]
 pub fn groups() -> Vec<(String, Vec<Topic>)> {
     vec![
-        (INGEST_GROUP.to_owned(), vec![Topic::Ledger]),
         (ENRICH_GROUP.to_owned(), vec![Topic::Event]),
         (MATCH_GROUP.to_owned(), vec![Topic::Enriched]),
         (CORRELATE_GROUP.to_owned(), vec![Topic::Signal]),

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use crate::args::{RunArgs, TopicsCommand};
 use crate::config::Config;
-use crate::exit::WrongConfig;
+use crate::exit::{self, WrongConfig};
 use runtime::config::LogConfig;
+use runtime::kafka::KafkaLogs;
 
 /// Applies the topics.
 pub(crate) async fn topics(command: &TopicsCommand) -> anyhow::Result<ExitCode> {
@@ -16,11 +17,17 @@ pub(crate) async fn topics(command: &TopicsCommand) -> anyhow::Result<ExitCode> 
 
 async fn apply(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let config = Config::read(&args.config)?;
-    let LogConfig::Kafka(kafka) = &config.log else {
+    let (LogConfig::Kafka { client, .. }, Some(plan)) = (&config.log, config.log.topic_plan()) else {
         let message = "only a Kafka log has topics to create; the others make their own";
         return Err(WrongConfig(vec![format!("{}: {message}", args.config.display())]).into());
     };
-    let lines = kafka.apply_topics().await?;
-    crate::text::print(&lines)?;
-    Ok(ExitCode::SUCCESS)
+    let logs = KafkaLogs::new(client.clone())?;
+    let changes = logs.apply_topics(&plan).await?;
+    logs.close().await;
+    let mut text: String = changes.iter().map(|change| format!("{change}\n")).collect();
+    if changes.is_empty() {
+        text.push_str("every topic is as it should be\n");
+    }
+    crate::text::print(&text)?;
+    Ok(if changes.iter().all(|change| change.is_applied()) { ExitCode::SUCCESS } else { ExitCode::from(exit::CONFIG) })
 }

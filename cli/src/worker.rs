@@ -19,10 +19,9 @@ use runtime::config::LogConfig;
 /// Worker 1: until its sources are read.
 pub(crate) async fn ingest(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
     let (config, around, _shutdown) = start(args).await?;
-    let progress = Arc::default();
-    let head = head::ingest(&around, config.sources, progress);
+    let head = head::ingest(&around, config.sources.into_iter().map(|source| (source, Arc::default())).collect());
     let done = flow::run(&around, head, Vec::new()).await?;
-    crate::text::print(&report::ledger(&done.head))?;
+    crate::text::print(&report::ledger(&done.head.ledger))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -49,14 +48,14 @@ pub(crate) async fn sink(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
 
 async fn start(args: &WorkerArgs) -> anyhow::Result<(Config, Surroundings, Shutdown)> {
     let config = Config::read(&args.config)?;
-    if !matches!(config.log, LogConfig::Kafka(_)) {
+    if !matches!(config.log, LogConfig::Kafka { .. }) {
         let message = "a worker alone needs a log that others can reach: configure log.kafka, or use `weir run`";
         return Err(WrongConfig(vec![format!("{}: {message}", args.config.display())]).into());
     }
     let shutdown = Shutdown::listen()?;
     let clock = Clock::machine();
     let around = Surroundings {
-        logs: config.log.open(&clock).await?,
+        logs: config.log.open(clock.clone())?,
         member: args.member.clone(),
         limits: Limits::default(),
         clock,

@@ -20,6 +20,8 @@ use schemas::{
 use crate::rules::RuleSet;
 
 mod driver;
+#[cfg(test)]
+mod laws;
 mod origins;
 pub mod partition;
 mod report;

@@ -189,6 +189,50 @@ impl RuleSet {
     }
 }
 
+#[cfg(test)]
+impl RuleSet {
+    /// A set of rules without documents, one a detector: for the laws, which run over the registry.
+    pub(crate) fn of_detectors(detectors: Vec<(&str, Box<dyn Detector>)>) -> Self {
+        let rule = |(name, detector): (&str, Box<dyn Detector>)| Rule {
+            info: RuleInfo {
+                name: name.to_owned(),
+                id: name.to_owned(),
+                title: name.to_owned(),
+                group: FindingGroup::Unusual,
+                level: Severity::Medium,
+                kind: detector.kind(),
+                major: 1,
+                tags: Vec::new(),
+                techniques: Vec::new(),
+                description: String::new(),
+                false_positives: Vec::new(),
+            },
+            entity_kind: "user".to_owned(),
+            entity_field: None,
+            summary: Template::parse("{group}: {count} ({values}) by {actors}").unwrap(),
+            facts: vec!["Operation".to_owned()],
+            stateful: Some(Stateful {
+                group_by: vec!["weir.actor.id".to_owned()],
+                value: None,
+                off_hours_only: false,
+                window: String::new(),
+                detector,
+                content_types: 0,
+            }),
+        };
+        let rules: Vec<Rule> = detectors.into_iter().map(rule).collect();
+        let numbers = |rule: fn(&Rule) -> String| rules.iter().map(rule).zip(0..).collect();
+        Self {
+            by_id: numbers(|rule| rule.info.id.clone()),
+            by_identity: rules.iter().filter_map(Rule::identity).zip(0..).collect(),
+            engine: Engine::new(),
+            targets: Vec::new(),
+            content_types: vec![Vec::new()],
+            rules,
+        }
+    }
+}
+
 impl Rule {
     fn identity(&self) -> Option<Hash128> {
         let detector = &self.stateful.as_ref()?.detector;

@@ -1,37 +1,40 @@
-//! Configuration of the source `files`.
+//! The `sources` list of a configuration.
+//!
+//! ```yaml
+//! sources:
+//!   - name: exports          # in event ids, the ledger and watermarks: renaming it reads everything again
+//!     kind: files
+//!     paths: [exports, old/audit-*.csv.gz]
+//!     tenant: 0f1e…          # of records that name none
+//!     environment: 9a8b…     # of flow runs that name none
+//! ```
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use runtime::config::Section;
 
 use crate::decode::Origin;
 use crate::sources::files::{Problem, list};
 
 /// Files that were exported or downloaded: audit logs and flow runs.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilesConfig {
     /// The source's name, in event ids, the ledger and watermarks: renaming it reads everything again.
     pub name: String,
     /// Files, folders, and names with `*` in their last part.
     pub paths: Vec<PathBuf>,
     /// The tenant of records that name none (flow runs).
-    #[serde(default)]
     pub tenant: Option<String>,
     /// The environment of flow runs that name none (rows of Dataverse).
-    #[serde(default)]
     pub environment: Option<String>,
     /// A record's own bytes travel with its event up to this size; longer ones go to the dead letter in chunks.
-    #[serde(default = "record_bytes_max")]
     pub record_bytes_max: usize,
     /// How far time has come once all files are read.
-    #[serde(default)]
     pub at_end: AtEnd,
 }
 
 /// How far time has come once all files are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AtEnd {
     /// To its end: nothing more will come (`weir scan`).
     EndOfTime,
@@ -41,11 +44,45 @@ pub enum AtEnd {
 }
 
 /// Below every broker's default limit of 1 MB a message.
-fn record_bytes_max() -> usize {
-    900_000
-}
+const RECORD_BYTES_MAX: usize = 900_000;
+
+/// The longest name of a source: it becomes part of a group's name.
+const NAME_CHARS_MAX: usize = 40;
 
 impl FilesConfig {
+    /// Reads the list `sources` of the whole configuration; problems are noted there.
+    #[must_use]
+    pub fn read_all(root: &Section<'_>) -> Vec<Self> {
+        let mut sources: Vec<Self> = Vec::new();
+        for section in root.list("sources") {
+            let source = Self::read(&section);
+            if !source.name.is_empty() && sources.iter().any(|other| other.name == source.name) {
+                section.problem("name", "each source needs a name of its own");
+            }
+            sources.push(source);
+        }
+        if sources.is_empty() {
+            root.problem("sources", "\"sources\" must name at least one source");
+        }
+        sources
+    }
+
+    fn read(section: &Section<'_>) -> Self {
+        section.require("name");
+        section.require("kind");
+        section.choice("kind", &[("files", ())], ());
+        let paths: Vec<PathBuf> = section.texts("paths").into_iter().map(PathBuf::from).collect();
+        if paths.is_empty() {
+            section.problem("paths", "\"paths\" must name at least one file or folder");
+        }
+        Self {
+            tenant: section.text("tenant"),
+            environment: section.text("environment"),
+            record_bytes_max: section.number("record_bytes_max", 1..=RECORD_BYTES_MAX, RECORD_BYTES_MAX),
+            ..Self::new(&section.text_as("name", check_name).unwrap_or_default(), paths)
+        }
+    }
+
     /// A source over `paths` with the defaults.
     #[must_use]
     pub fn new(name: &str, paths: Vec<PathBuf>) -> Self {
@@ -54,7 +91,7 @@ impl FilesConfig {
             paths,
             tenant: None,
             environment: None,
-            record_bytes_max: record_bytes_max(),
+            record_bytes_max: RECORD_BYTES_MAX,
             at_end: AtEnd::default(),
         }
     }
@@ -76,4 +113,12 @@ impl FilesConfig {
             environment: self.environment.clone(),
         }
     }
+}
+
+fn check_name(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if text.is_empty() || text.len() > NAME_CHARS_MAX || !text.bytes().all(fits) {
+        return Err(format!("must be 1 to {NAME_CHARS_MAX} lower-case letters, digits and dashes"));
+    }
+    Ok(text.to_owned())
 }

@@ -260,3 +260,6 @@ impl Part {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ mod problems;
 mod secret;
 mod section;
 mod tree;
+mod values;
 
 pub use document::{DEPTH_MAX, Document, FILE_BYTES_MAX};
 pub use log::{EmbeddedConfig, LogConfig};

@@ -101,12 +101,12 @@ impl<'a> Record<'a> {
     /// The scalar of a top-level field; `None` where it is absent or no scalar.
     #[must_use]
     pub fn top(&self, key: &str) -> Option<&Scalar<'a>> {
-        tape::children(&self.nodes, 0).find(|(_, node)| node.key.as_deref() == Some(key)).and_then(|(_, node)| {
-            match &node.kind {
+        tape::children(&self.nodes, 0).find(|(_, node)| node.key.as_deref() == Some(key)).and_then(
+            |(_, node)| match &node.kind {
                 Kind::Scalar(scalar) => Some(scalar),
                 Kind::List | Kind::Object => None,
-            }
-        })
+            },
+        )
     }
 
     /// Whether the record has that top-level field, whatever its value.
@@ -211,7 +211,13 @@ fn visit_in(nodes: &[Node<'_>], at: usize, path: &str, embedded: usize, found: &
 }
 
 /// One element of a list: a name/value pair that `path` names, or an object to look into.
-fn visit_element(nodes: &[Node<'_>], at: usize, path: &str, embedded: usize, found: &mut dyn FnMut(&Scalar<'_>)) {
+fn visit_element(
+    nodes: &[Node<'_>],
+    at: usize,
+    path: &str,
+    embedded: usize,
+    found: &mut dyn FnMut(&Scalar<'_>),
+) {
     let Some(name) = field_text(nodes, at, "Name").or_else(|| field_text(nodes, at, "Key")) else {
         return visit_in(nodes, at, path, embedded, found);
     };
@@ -330,7 +336,10 @@ mod tests {
         assert_eq!(reason(b"{\"a\":"), "not JSON: it ends too early at column 5");
         assert_eq!(reason(b"{\"secret\"; 1}"), "not JSON: a syntax error at column 10");
         assert_eq!(reason(b"{} {}"), "not JSON: a syntax error at column 4");
-        assert!(reason(&[b"{\"a\":".repeat(200), b"1".to_vec()].concat()).starts_with("not JSON: nested too deep"));
+        assert!(
+            reason(&[b"{\"a\":".repeat(200), b"1".to_vec()].concat())
+                .starts_with("not JSON: nested too deep")
+        );
         assert!(reason(b"{\"a\":\"\xff\"}").starts_with("not JSON: a syntax error"));
     }
 }

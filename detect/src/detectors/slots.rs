@@ -187,7 +187,7 @@ impl Slot {
 }
 
 /// The reading of these slots, which are in the order of time.
-pub(super) fn reading(count: u64, slots: &[&Slot]) -> Reading {
+pub(crate) fn reading(count: u64, slots: &[&Slot]) -> Reading {
     let mut evidence: Vec<(Micros, EventId)> = slots.iter().flat_map(|slot| slot.evidence()).collect();
     evidence.sort_unstable();
     evidence.truncate(finding::EVIDENCE_MAX);

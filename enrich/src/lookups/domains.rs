@@ -2,7 +2,7 @@
 //!
 //! | relation | when |
 //! |---|---|
-//! | `tenant` | a name for everyone in the tenant ([`is_everyone`]) |
+//! | `tenant` | a name for everyone in the tenant (see `EVERYONE` and `is_everyone`) |
 //! | `guest` | the id says so: `name_domain#ext#@tenant`, `urn:spo:guest#address` |
 //! | `internal` | the domain is the tenant's (configured; else the actor's own, or the mailbox's) or below it |
 //! | `partner` | the domain is a configured partner's, or below it |

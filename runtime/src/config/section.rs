@@ -5,12 +5,11 @@
 //! The owner must therefore ask for all of its keys, also where an earlier answer makes them pointless; that is why no
 //! question is `must_use`.
 
-use std::{cell::RefCell, fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
+use std::cell::RefCell;
 
 use super::{
-    forms::{hint, read_duration, read_url},
+    forms::hint,
     problems::{Problem, Problems},
-    secret::{Secret, Source},
     tree::{At, Entry, Node, Value, is_null, quoted},
 };
 
@@ -45,159 +44,9 @@ impl<'a> Section<'a> {
         self.note(at, message);
     }
 
-    /// A text, as written.
-    pub fn text(&self, key: &'static str) -> Option<String> {
-        self.scalar(key).map(|(text, ..)| text.to_owned())
-    }
-
-    /// A text that must be there.
-    pub fn required_text(&self, key: &'static str) -> String {
-        self.require(key);
-        self.text(key).unwrap_or_default()
-    }
-
-    /// A text that `read` makes something of, or says what it must be.
-    pub fn text_as<T>(&self, key: &'static str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-        let (text, _, at) = self.scalar(key)?;
-        read(text).map_err(|message| self.note(at, format!("{} {message}", quoted(key)))).ok()
-    }
-
-    /// A list of texts; empty where the key is not there.
-    pub fn texts(&self, key: &'static str) -> Vec<String> {
-        self.texts_as(key, |text| Ok(text.to_owned()))
-    }
-
-    /// A list of texts that `read` makes something of; each that it cannot is a problem in its own place.
-    pub fn texts_as<T>(&self, key: &'static str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
-        let mut texts = Vec::new();
-        for node in self.items(key) {
-            if let Some((text, _)) = self.scalar_of(key, node)
-                && let Some(text) = read(text).map_err(|message| self.note(node.at, message)).ok()
-            {
-                texts.push(text);
-            }
-        }
-        texts
-    }
-
-    /// A whole number (or any other that `N` reads) inside `range`; `default` where the key is not there.
-    pub fn number<N>(&self, key: &'static str, range: RangeInclusive<N>, default: N) -> N
-    where
-        N: FromStr + PartialOrd + Display,
-    {
-        let Some((text, plain, at)) = self.scalar(key) else { return default };
-        match text.parse() {
-            Ok(number) if plain && range.contains(&number) => number,
-            _ => {
-                let (least, most) = (range.start(), range.end());
-                self.note(at, format!("{} must be a number from {least} to {most}", quoted(key)));
-                default
-            }
-        }
-    }
-
-    /// `true` or `false`.
-    pub fn flag(&self, key: &'static str, default: bool) -> bool {
-        match self.scalar(key) {
-            None => default,
-            Some(("true", true, _)) => true,
-            Some(("false", true, _)) => false,
-            Some((.., at)) => {
-                self.note(at, format!("{} must be true or false", quoted(key)));
-                default
-            }
-        }
-    }
-
-    /// One of `options`, by its name.
-    pub fn choice<T: Clone>(&self, key: &'static str, options: &[(&'static str, T)], default: T) -> T {
-        let Some((text, _, at)) = self.scalar(key) else { return default };
-        if let Some((_, chosen)) = options.iter().find(|(name, _)| *name == text) {
-            return chosen.clone();
-        }
-        let names: Vec<&str> = options.iter().map(|(name, _)| *name).collect();
-        self.note(at, format!("{} must be one of {}{}", quoted(key), names.join(", "), hint(text, &names)));
-        default
-    }
-
-    /// A length of time, a whole number and a unit: `250ms`, `30s`, `5m`, `24h`, `7d`.
-    pub fn duration(
-        &self,
-        key: &'static str,
-        range: RangeInclusive<Duration>,
-        default: Duration,
-    ) -> Duration {
-        let Some((text, _, at)) = self.scalar(key) else { return default };
-        match read_duration(text) {
-            Some(duration) if range.contains(&duration) => duration,
-            _ => {
-                let (least, most) = (range.start(), range.end());
-                self.note(
-                    at,
-                    format!(
-                        "{} must be a time from {least:?} to {most:?}: a number and ms, s, m, h or d",
-                        quoted(key)
-                    ),
-                );
-                default
-            }
-        }
-    }
-
-    /// A path; a relative one starts where the process was started.
-    pub fn path(&self, key: &'static str) -> Option<PathBuf> {
-        self.text_as(
-            key,
-            |text| if text.is_empty() { Err("must not be empty".into()) } else { Ok(text.into()) },
-        )
-    }
-
-    /// An `https://` or `http://` address without user and password.
-    pub fn url(&self, key: &'static str) -> Option<String> {
-        self.text_as(key, read_url)
-    }
-
-    /// A secret: `{file: path}`, or `{env: NAME}` on a laptop. A literal is refused.
-    pub fn secret(&self, key: &'static str) -> Option<Secret> {
-        let at = self.find(key)?.node.at;
-        Secret::read(self.secret_source(key)?).map_err(|message| self.note(at, message)).ok()
-    }
-
-    /// Where a secret lies that somebody else will read: `{file: path}`. It is not opened here.
-    pub fn secret_file(&self, key: &'static str) -> Option<PathBuf> {
-        match self.secret_source(key)? {
-            Source::File(path) => Some(path),
-            Source::Env(_) => {
-                self.problem(key, format!("{} must come from a file", quoted(key)));
-                None
-            }
-        }
-    }
-
-    fn secret_source(&self, key: &'static str) -> Option<Source> {
-        let node = &self.find(key)?.node;
-        let Value::Map(entries) = &node.value else {
-            if !matches!(node.value, Value::Refused) {
-                let message = "is a secret: refer to it by {file: path} or {env: NAME}";
-                self.note(node.at, format!("{} {message}", quoted(key)));
-            }
-            return None;
-        };
-        let reference = Self::new(self.problems, self.file, node.at, entries);
-        match (reference.path("file"), reference.text("env")) {
-            (Some(path), None) => Some(Source::File(path)),
-            (None, Some(name)) => Some(Source::Env(name)),
-            (None, None) if !entries.is_empty() => None,
-            (Some(_), Some(_)) | (None, None) => {
-                self.note(node.at, "a secret has one source: file or env");
-                None
-            }
-        }
-    }
-
     /// The section under `key`; an empty one where the key is not there.
     pub fn section(&self, key: &'static str) -> Self {
-        self.optional_section(key).unwrap_or_else(|| Self::new(self.problems, self.file, self.at, &[]))
+        self.optional_section(key).unwrap_or_else(|| self.inner(self.at, &[]))
     }
 
     /// The section under `key`, where it is there. A key without a value is an empty section.
@@ -212,7 +61,7 @@ impl<'a> Section<'a> {
                 return None;
             }
         };
-        Some(Self::new(self.problems, self.file, entry.at, entries))
+        Some(self.inner(entry.at, entries))
     }
 
     /// The sections of a list; empty where the key is not there.
@@ -220,7 +69,7 @@ impl<'a> Section<'a> {
         let mut sections = Vec::new();
         for node in self.items(key) {
             match &node.value {
-                Value::Map(entries) => sections.push(Self::new(self.problems, self.file, node.at, entries)),
+                Value::Map(entries) => sections.push(self.inner(node.at, entries)),
                 Value::Refused => {}
                 Value::Scalar { .. } | Value::List(_) => {
                     self.note(node.at, format!("each item of {} must be keys and values", quoted(key)));
@@ -261,16 +110,21 @@ impl<'a> Section<'a> {
         drop(self);
     }
 
+    /// A section of the same file.
+    pub(super) fn inner(&self, at: At, entries: &'a [Entry]) -> Self {
+        Self::new(self.problems, self.file, at, entries)
+    }
+
     fn forgive(mut self) {
         self.entries = &[];
     }
 
-    fn note(&self, at: At, message: impl Into<String>) {
+    pub(super) fn note(&self, at: At, message: impl Into<String>) {
         let (line, column) = (at.line, at.column);
         self.problems.add(Problem { file: self.file.to_owned(), line, column, message: message.into() });
     }
 
-    fn find(&self, key: &'static str) -> Option<&'a Entry> {
+    pub(super) fn find(&self, key: &'static str) -> Option<&'a Entry> {
         let mut known = self.known.borrow_mut();
         if !known.contains(&key) {
             known.push(key);
@@ -278,12 +132,12 @@ impl<'a> Section<'a> {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
-    fn scalar(&self, key: &'static str) -> Option<(&'a str, bool, At)> {
+    pub(super) fn scalar(&self, key: &'static str) -> Option<(&'a str, bool, At)> {
         let entry = self.find(key)?;
         self.scalar_of(key, &entry.node).map(|(text, plain)| (text, plain, entry.node.at))
     }
 
-    fn scalar_of(&self, key: &str, node: &'a Node) -> Option<(&'a str, bool)> {
+    pub(super) fn scalar_of(&self, key: &str, node: &'a Node) -> Option<(&'a str, bool)> {
         match &node.value {
             value if is_null(value) => {
                 self.note(node.at, format!("{} has no value; give it one or leave it out", quoted(key)));
@@ -298,7 +152,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn items(&self, key: &'static str) -> &'a [Node] {
+    pub(super) fn items(&self, key: &'static str) -> &'a [Node] {
         let Some(entry) = self.find(key) else { return &[] };
         match &entry.node.value {
             Value::List(items) => items,

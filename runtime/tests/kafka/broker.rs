@@ -19,12 +19,12 @@ use pipeline::{
 use runtime::kafka::{KafkaConfig, KafkaLogs, TopicPlan};
 
 /// Where the broker is; none: nothing is run.
-pub fn address() -> Option<String> {
+pub(crate) fn address() -> Option<String> {
     std::env::var("WEIR_KAFKA").ok().filter(|address| !address.is_empty())
 }
 
 /// Settings that make a group quick: it is heard of changes ten times a second.
-pub fn config(address: &str, prefix: &str) -> KafkaConfig {
+pub(crate) fn config(address: &str, prefix: &str) -> KafkaConfig {
     let mut config = KafkaConfig {
         prefix: prefix.to_owned(),
         session_timeout: Duration::from_secs(6),
@@ -39,14 +39,14 @@ pub fn config(address: &str, prefix: &str) -> KafkaConfig {
 static CASES: AtomicU32 = AtomicU32::new(0);
 
 /// A name that no other case, run or process has.
-pub fn fresh_prefix() -> String {
+pub(crate) fn fresh_prefix() -> String {
     let number = CASES.fetch_add(1, Ordering::Relaxed);
     format!("test-{:x}-{}-{number}.", Clock::machine().now().0, std::process::id())
 }
 
 /// Makes a log for each case.
 #[derive(Clone)]
-pub struct Broker {
+pub(crate) struct Broker {
     pub address: String,
     made: Arc<Mutex<Vec<String>>>,
 }
@@ -74,7 +74,7 @@ impl Broker {
 }
 
 /// One log under test.
-pub struct Kafka {
+pub(crate) struct Kafka {
     pub address: String,
     pub prefix: String,
     pub logs: Arc<KafkaLogs>,
@@ -108,7 +108,7 @@ impl Instance for Kafka {
 }
 
 /// Runs a case and deletes what it made, whether it panicked or not.
-pub fn run(broker: Broker, case: impl FnOnce(Broker) -> BoxFuture<'static, ()>) -> Result<(), Failed> {
+pub(crate) fn run(broker: Broker, case: impl FnOnce(Broker) -> BoxFuture<'static, ()>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(async {
         let outcome = AssertUnwindSafe(case(broker.clone())).catch_unwind().await;

@@ -1,10 +1,10 @@
 use std::process::ExitCode;
-pub fn asked() -> Option<String> {
+pub(crate) fn asked() -> Option<String> {
     None
 }
-pub fn child(_: &str) -> ExitCode {
+pub(crate) fn child(_: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
-pub fn trials(_: &str) -> Vec<libtest_mimic::Trial> {
+pub(crate) fn trials(_: &str) -> Vec<libtest_mimic::Trial> {
     Vec::new()
 }

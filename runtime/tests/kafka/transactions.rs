@@ -1,3 +1,3 @@
-pub fn trials(_: &str) -> Vec<libtest_mimic::Trial> {
+pub(crate) fn trials(_: &str) -> Vec<libtest_mimic::Trial> {
     Vec::new()
 }

@@ -65,8 +65,9 @@ pub(super) fn canonical(nodes: &[Node<'_>], at: usize, out: &mut Vec<u8>) {
             }
         }
         Kind::Object => {
-            let mut items: Vec<(&str, usize)> =
-                children(nodes, at).map(|(index, child)| (child.key.as_deref().unwrap_or_default(), index)).collect();
+            let mut items: Vec<(&str, usize)> = children(nodes, at)
+                .map(|(index, child)| (child.key.as_deref().unwrap_or_default(), index))
+                .collect();
             items.sort_by_key(|(key, _)| *key);
             tagged(b'{', &(items.len() as u64).to_be_bytes(), out);
             for (key, index) in items {

@@ -112,14 +112,21 @@ fn every_version_of_every_message_reads_every_other() {
     for (name, versions) in all() {
         assert_eq!(problems(&versions), Vec::<String>::new(), "{name}");
         let numbers: Vec<u32> = versions.keys().copied().collect();
-        assert_eq!(numbers, (1..=u32::try_from(numbers.len()).unwrap()).collect::<Vec<_>>(), "{name}: versions");
+        assert_eq!(
+            numbers,
+            (1..=u32::try_from(numbers.len()).unwrap()).collect::<Vec<_>>(),
+            "{name}: versions"
+        );
     }
 }
 
 #[test]
 fn every_schema_belongs_to_a_message_and_the_newest_is_written() {
     let all = all();
-    assert_eq!(all.keys().map(String::as_str).collect::<BTreeSet<_>>(), MESSAGES.iter().map(|(_, name, _)| *name).collect());
+    assert_eq!(
+        all.keys().map(String::as_str).collect::<BTreeSet<_>>(),
+        MESSAGES.iter().map(|(_, name, _)| *name).collect()
+    );
     for (_, name, written) in MESSAGES {
         assert_eq!(all[*name].last_key_value().unwrap().1, written, "{name}");
     }
@@ -158,6 +165,9 @@ fn incompatible_changes_are_red() {
     ];
     for (from, to, expected) in cases {
         let problems = problems(&changed(from, to));
-        assert!(problems.iter().any(|problem| problem.starts_with(expected)), "{to}: {problems:?} not {expected}");
+        assert!(
+            problems.iter().any(|problem| problem.starts_with(expected)),
+            "{to}: {problems:?} not {expected}"
+        );
     }
 }

@@ -11,7 +11,9 @@ use std::{
     path::PathBuf,
 };
 
-use schemas::{Message, codec::MESSAGES, decode, encode, ledger::LedgerEntry, ledger::Seen, state::DetectState};
+use schemas::{
+    Message, codec::MESSAGES, decode, encode, ledger::LedgerEntry, ledger::Seen, state::DetectState,
+};
 
 use super::samples;
 
@@ -65,8 +67,10 @@ impl Visitor for Compare {
 fn golden_bytes_are_written_and_read() {
     let mut compare = Compare(BTreeSet::new());
     each(&mut compare);
-    let there: BTreeSet<String> =
-        fs::read_dir(folder()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    let there: BTreeSet<String> = fs::read_dir(folder())
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
     assert_eq!(there, compare.0, "every file is compared");
 }
 

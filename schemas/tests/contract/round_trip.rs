@@ -11,8 +11,8 @@ use proptest::{
 use schemas::{
     Event, EventId, FindingId, Hash128, Message, Micros, decode, encode,
     enriched::{
-        ConnectionBlock, ConnectorFact, ConnectorsBlock, EnrichedEvent, EnvironmentBlock, FlowBlock, GeoBlock,
-        Provenance, RecipientFact, RecipientsBlock, UserBlock, WorkingTimeBlock,
+        ConnectionBlock, ConnectorFact, ConnectorsBlock, EnrichedEvent, EnvironmentBlock, FlowBlock,
+        GeoBlock, Provenance, RecipientFact, RecipientsBlock, UserBlock, WorkingTimeBlock,
     },
     event::{Activity, Actor, Address, Environment, Resource, Run},
     finding::{Change, Entity, Finding, Severity},
@@ -71,7 +71,14 @@ fn activity() -> impl Strategy<Value = Activity> {
     let address = (text(), text()).prop_map(|(text, ip)| Address { text, ip });
     let plain = (text(), text(), texts(), texts(), text());
     (plain, actor, resource, of(environment), of(address), of(run())).prop_map(
-        |((kind, outcome, connectors, recipients, permission), actor, resource, environment, address, run)| Activity {
+        |(
+            (kind, outcome, connectors, recipients, permission),
+            actor,
+            resource,
+            environment,
+            address,
+            run,
+        )| Activity {
             kind,
             actor,
             outcome,
@@ -128,7 +135,8 @@ fn user() -> impl Strategy<Value = UserBlock> {
 }
 
 fn recipients() -> impl Strategy<Value = RecipientsBlock> {
-    let fact = (text(), text(), text()).prop_map(|(id, domain, relation)| RecipientFact { id, domain, relation });
+    let fact =
+        (text(), text(), text()).prop_map(|(id, domain, relation)| RecipientFact { id, domain, relation });
     (provenance(), vec(fact, 0..3), flag()).prop_map(|(provenance, relations, has_outside)| RecipientsBlock {
         provenance,
         relations,
@@ -137,17 +145,25 @@ fn recipients() -> impl Strategy<Value = RecipientsBlock> {
 }
 
 fn connectors() -> impl Strategy<Value = ConnectorsBlock> {
-    let fact =
-        (text(), text(), text()).prop_map(|(name, class, decided_by)| ConnectorFact { name, class, decided_by });
-    (provenance(), vec(fact, 0..3), flag(), flag()).prop_map(|(provenance, classes, has_business, has_external)| {
-        ConnectorsBlock { provenance, classes, has_business, has_external }
-    })
+    let fact = (text(), text(), text()).prop_map(|(name, class, decided_by)| ConnectorFact {
+        name,
+        class,
+        decided_by,
+    });
+    (provenance(), vec(fact, 0..3), flag(), flag()).prop_map(
+        |(provenance, classes, has_business, has_external)| ConnectorsBlock {
+            provenance,
+            classes,
+            has_business,
+            has_external,
+        },
+    )
 }
 
 fn geo() -> impl Strategy<Value = GeoBlock> {
-    (provenance(), text(), text(), of(any::<i64>()), text()).prop_map(|(provenance, country, city, asn, network)| {
-        GeoBlock { provenance, country, city, asn, network }
-    })
+    (provenance(), text(), text(), of(any::<i64>()), text()).prop_map(
+        |(provenance, country, city, asn, network)| GeoBlock { provenance, country, city, asn, network },
+    )
 }
 
 fn working_time() -> impl Strategy<Value = WorkingTimeBlock> {
@@ -165,23 +181,28 @@ fn working_time() -> impl Strategy<Value = WorkingTimeBlock> {
 fn enriched() -> impl Strategy<Value = EnrichedEvent> {
     let bare = [provenance(), provenance(), provenance()];
     (event(), user(), recipients(), connectors(), geo(), working_time(), bare).prop_map(
-        |(event, user, recipients, connectors, geo, working_time, [flow, environment, connection])| EnrichedEvent {
-            event,
-            user,
-            recipients,
-            flow: FlowBlock { provenance: flow },
-            environment: EnvironmentBlock { provenance: environment },
-            connectors,
-            connection: ConnectionBlock { provenance: connection },
-            geo,
-            working_time,
+        |(event, user, recipients, connectors, geo, working_time, [flow, environment, connection])| {
+            EnrichedEvent {
+                event,
+                user,
+                recipients,
+                flow: FlowBlock { provenance: flow },
+                environment: EnvironmentBlock { provenance: environment },
+                connectors,
+                connection: ConnectionBlock { provenance: connection },
+                geo,
+                working_time,
+            }
         },
     )
 }
 
 fn signal() -> impl Strategy<Value = Signal> {
-    let origin = (any::<i32>(), any::<i64>(), any::<i32>())
-        .prop_map(|(partition, offset, index)| Origin { partition, offset, index });
+    let origin = (any::<i32>(), any::<i64>(), any::<i32>()).prop_map(|(partition, offset, index)| Origin {
+        partition,
+        offset,
+        index,
+    });
     let rule = (text(), any::<i32>(), text(), btree_map(text(), text(), 0..3))
         .prop_map(|(rule, role, value, facts)| RuleSignal { rule, role, value, facts });
     let names = [text(), text(), text(), text(), text()];
@@ -198,7 +219,8 @@ fn finding() -> impl Strategy<Value = Finding> {
     let lists = (vec(event_id(), 0..4), texts(), btree_map(text(), text(), 0..4), texts());
     (finding_id(), names, numbers, closed, [time(), time(), time()], lists).prop_map(
         |(id, names, (revision, rule_major, event_count), (change, severity), times, lists)| {
-            let [tenant, rule, rule_name, title, group, kind, entity_kind, entity_id, summary, description] = names;
+            let [tenant, rule, rule_name, title, group, kind, entity_kind, entity_id, summary, description] =
+                names;
             let [first_time, last_time, created_at] = times;
             let (event_ids, techniques, facts, false_positives) = lists;
             Finding {
@@ -231,7 +253,14 @@ fn finding() -> impl Strategy<Value = Finding> {
 
 fn receipt() -> impl Strategy<Value = Receipt> {
     (finding_id(), any::<i32>(), [text(), text(), text()], time()).prop_map(
-        |(finding, revision, [sink, outcome, reason], at)| Receipt { finding, revision, sink, outcome, at, reason },
+        |(finding, revision, [sink, outcome, reason], at)| Receipt {
+            finding,
+            revision,
+            sink,
+            outcome,
+            at,
+            reason,
+        },
     )
 }
 
@@ -251,13 +280,8 @@ fn gap() -> impl Strategy<Value = Gap> {
 }
 
 fn ledger_entry() -> impl Strategy<Value = LedgerEntry> {
-    let counts = any::<[i64; 6]>().prop_map(|[read, emitted, deduplicated, skipped, rejected, conflicts]| Counts {
-        read,
-        emitted,
-        deduplicated,
-        skipped,
-        rejected,
-        conflicts,
+    let counts = any::<[i64; 6]>().prop_map(|[read, emitted, deduplicated, skipped, rejected, conflicts]| {
+        Counts { read, emitted, deduplicated, skipped, rejected, conflicts }
     });
     ([text(), text(), text()], counts, of(time()), any::<bool>()).prop_map(
         |([source, unit, fingerprint], counts, greatest_time, done)| LedgerEntry {
@@ -272,20 +296,31 @@ fn ledger_entry() -> impl Strategy<Value = LedgerEntry> {
 }
 
 fn watermark() -> impl Strategy<Value = Watermark> {
-    let mark = ([text(), text(), text()], time())
-        .prop_map(|([tenant, source, content_type], time)| Mark { tenant, source, content_type, time });
-    (vec(mark, 0..4), of(any::<i32>()), of(any::<i32>()))
-        .prop_map(|(marks, through, of)| Watermark { marks, through, of })
+    let mark = ([text(), text(), text()], time()).prop_map(|([tenant, source, content_type], time)| Mark {
+        tenant,
+        source,
+        content_type,
+        time,
+    });
+    (vec(mark, 0..4), of(any::<i32>()), of(any::<i32>())).prop_map(|(marks, through, of)| Watermark {
+        marks,
+        through,
+        of,
+    })
 }
 
 fn detect_state() -> impl Strategy<Value = DetectState> {
-    (text(), text(), bytes())
-        .prop_map(|(tenant, group_value, state)| DetectState { tenant, group_value, state })
+    (text(), text(), bytes()).prop_map(|(tenant, group_value, state)| DetectState {
+        tenant,
+        group_value,
+        state,
+    })
 }
 
 fn seen() -> impl Strategy<Value = Seen> {
-    (text(), any::<i64>(), time(), bytes(), bytes())
-        .prop_map(|(source, chunk, arrived_at, ids, natives)| Seen { source, chunk, arrived_at, ids, natives })
+    (text(), any::<i64>(), time(), bytes(), bytes()).prop_map(|(source, chunk, arrived_at, ids, natives)| {
+        Seen { source, chunk, arrived_at, ids, natives }
+    })
 }
 
 fn reads_back<T: Message + PartialEq + Debug>(value: &T) -> Result<(), TestCaseError> {

@@ -4,8 +4,8 @@
 use schemas::{
     Event, EventId, FindingId, Hash128, Micros,
     enriched::{
-        ConnectionBlock, ConnectorFact, ConnectorsBlock, EnrichedEvent, EnvironmentBlock, FlowBlock, GeoBlock,
-        Provenance, RecipientFact, RecipientsBlock, UserBlock, WorkingTimeBlock,
+        ConnectionBlock, ConnectorFact, ConnectorsBlock, EnrichedEvent, EnvironmentBlock, FlowBlock,
+        GeoBlock, Provenance, RecipientFact, RecipientsBlock, UserBlock, WorkingTimeBlock,
     },
     event::{Activity, Actor, Address, Environment, Resource, Run},
     finding::{Change, Entity, Finding, Severity},
@@ -298,7 +298,7 @@ pub(crate) fn gap() -> Gap {
         until: TIME.plus(60_000_000),
         reason: text("expired"),
         unit: text("blob-1"),
-        noticed_at: Micros::END,
+        noticed_at: TIME.plus(120_000_000),
     }
 }
 
@@ -333,7 +333,7 @@ pub(crate) fn watermark() -> Watermark {
         content_type: text(content_type),
         time,
     };
-    let marks = vec![mark("Audit.General", TIME), mark("FlowRun", Micros::START)];
+    let marks = vec![mark("Audit.General", TIME), mark("FlowRun", Micros::START), mark("DLP.All", Micros::END)];
     Watermark { marks, through: Some(3), of: Some(8) }
 }
 

@@ -1,0 +1,56 @@
+//! Worker 1 as the head of a flow: every source on a handle of its own, side by side, each to its end.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use ingest::{FilesConfig, IngestError, Progress, Summary};
+use schemas::ledger::Counts;
+use tokio::task::JoinSet;
+
+use crate::flow::{Head, Surroundings};
+
+/// A source with the counters of its progress bar.
+pub type Source = (FilesConfig, Arc<Progress>);
+
+/// What the sources came to together.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// This run and those before it.
+    pub ledger: Counts,
+    /// Ids that are remembered, and the bytes they take.
+    pub seen: (usize, usize),
+}
+
+impl Read {
+    fn add(&mut self, summary: &Summary) {
+        self.ledger.add(&summary.ledger);
+        self.seen.0 += summary.seen.0;
+        self.seen.1 += summary.seen.1;
+    }
+}
+
+/// The head over `sources`.
+#[must_use]
+pub fn ingest(around: &Surroundings, sources: Vec<Source>) -> Head<Read> {
+    let around = around.clone();
+    Box::new(move |control| {
+        Box::pin(async move {
+            let mut tasks = JoinSet::new();
+            for (source, progress) in sources {
+                let (around, control) = (around.clone(), control.clone());
+                tasks.spawn(async move { read(&around, &source, ingest::Context { control, progress }).await });
+            }
+            let mut all = Read::default();
+            while let Some(ended) = tasks.join_next().await {
+                all.add(&ended.context("a source panicked")??);
+            }
+            Ok(all)
+        })
+    })
+}
+
+async fn read(around: &Surroundings, source: &FilesConfig, context: ingest::Context) -> Result<Summary, IngestError> {
+    let member = around.member(&ingest::group(&source.name), ingest::worker::TOPICS.to_vec());
+    let mut log = around.logs.open(member).await?;
+    ingest::run(log.as_mut(), around.logs.as_ref(), source, context).await
+}
