@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use enrich::Lookups;
 use ingest::FilesConfig;
@@ -24,6 +25,8 @@ use crate::{head, report, stages};
 
 /// The name of a scan's only source; event ids depend on it.
 const SOURCE: &str = "files";
+/// Every stage waits this long once, at the end.
+const IDLE_AFTER: Duration = Duration::from_millis(5);
 const SINK_GROUP: &str = "weir.sink.scan";
 const LETTERS_GROUP: &str = "weir.letters";
 
@@ -38,7 +41,7 @@ pub(crate) async fn scan(args: &ScanArgs) -> anyhow::Result<ExitCode> {
     let around = Surroundings {
         logs: memory(args),
         member: "scan".to_owned(),
-        limits: Limits::default(),
+        limits: Limits { idle_after: IDLE_AFTER, ..Limits::default() },
         clock: Clock::machine(),
         stop: shutdown.token().clone(),
     };

@@ -41,7 +41,8 @@ impl Clock {
         match &self.0 {
             #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
             Inner::Machine => {
-                let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+                let since =
+                    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
                 Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
             }
             Inner::Manual(micros) => Micros(micros.load(Ordering::Acquire)),

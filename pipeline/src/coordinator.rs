@@ -197,7 +197,8 @@ impl Coordinator {
             let since = seat.holds.get(partition).and_then(|hold| hold.since());
             since.is_some_and(|since| since <= lease.generation)
         };
-        let lost: Vec<TopicPartition> = finished.iter().filter(|partition| !covered(partition)).copied().collect();
+        let lost: Vec<TopicPartition> =
+            finished.iter().filter(|partition| !covered(partition)).copied().collect();
         if !lost.is_empty() {
             seat.gain_anew(finished);
             return Err(LogError::Lost(lost));

@@ -39,7 +39,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`LogError::Unusable`] when they cannot be read.
-    fn read(&self, from: Vec<(TopicPartition, Offset)>, room: Room) -> BoxFuture<'_, Result<Slice, LogError>>;
+    fn read(&self, from: Vec<(TopicPartition, Offset)>, room: Room)
+    -> BoxFuture<'_, Result<Slice, LogError>>;
 
     /// The newest value of every key of a partition.
     ///
@@ -223,7 +224,8 @@ impl<S: Store> LocalLogs<S> {
     async fn join(&self, member: Member) -> Result<Box<dyn Log>, LogError> {
         let Shared { groups, store } = self.shared.as_ref();
         store.declare(&member.group, &member.topics).await?;
-        let topics: Vec<(Topic, u32)> = member.topics.iter().map(|topic| (*topic, store.partitions())).collect();
+        let topics: Vec<(Topic, u32)> =
+            member.topics.iter().map(|topic| (*topic, store.partitions())).collect();
         let now = groups.now();
         let seat = groups.with(|coordinator| coordinator.join(&member.group, &member.name, &topics, now));
         Ok(Box::new(handle::Handle::new(Arc::clone(&self.shared), member, seat)))
@@ -253,7 +255,13 @@ impl<S: Store> Shared<S> {
         turn.ok_or_else(|| LogError::Fenced(member.name.clone()))
     }
 
-    fn begin(&self, member: &Member, seat: SeatId, lease: Lease, finished: &Positions) -> Result<Permit, LogError> {
+    fn begin(
+        &self,
+        member: &Member,
+        seat: SeatId,
+        lease: Lease,
+        finished: &Positions,
+    ) -> Result<Permit, LogError> {
         let finished: Vec<TopicPartition> = finished.keys().copied().collect();
         let whose = (member.group.as_str(), member.name.as_str());
         self.groups.with(|coordinator| coordinator.begin(whose, seat, lease, &finished))?;
@@ -274,7 +282,9 @@ impl<S: Store> Shared<S> {
                 Route::Exact(partition) if partition.0 < count => {
                     placed.push((TopicPartition::new(topic, partition), stored));
                 }
-                Route::Exact(partition) => return Err(LogError::Missing(TopicPartition::new(topic, partition).to_string())),
+                Route::Exact(partition) => {
+                    return Err(LogError::Missing(TopicPartition::new(topic, partition).to_string()));
+                }
                 Route::Every => {
                     let every = (0..count).map(|n| TopicPartition::new(topic, Partition(n)));
                     placed.extend(every.map(|at| (at, stored.clone())));

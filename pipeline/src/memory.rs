@@ -149,7 +149,11 @@ impl Store for MemoryStore {
         Box::pin(ready(Ok(())))
     }
 
-    fn read(&self, from: Vec<(TopicPartition, Offset)>, mut room: Room) -> BoxFuture<'_, Result<Slice, LogError>> {
+    fn read(
+        &self,
+        from: Vec<(TopicPartition, Offset)>,
+        mut room: Room,
+    ) -> BoxFuture<'_, Result<Slice, LogError>> {
         let kept = self.lock();
         let mut slice = Slice::default();
         for (at, from) in from {
@@ -210,7 +214,8 @@ impl Kept {
     }
 
     fn append(&mut self, at: TopicPartition, stored: Stored) {
-        let wanted = self.keep.contains(&at.topic) || self.groups.values().any(|group| group.topics.contains(&at.topic));
+        let wanted = self.keep.contains(&at.topic)
+            || self.groups.values().any(|group| group.topics.contains(&at.topic));
         let part = self.parts.entry(at).or_default();
         let offset = part.end;
         part.end += 1;
@@ -251,7 +256,8 @@ impl Part {
         if self.tombstones.len() <= TOMBSTONES_MAX {
             return;
         }
-        let oldest = self.tombstones.pop_front().and_then(|offset| Some((offset, self.records.remove(&offset)?)));
+        let oldest =
+            self.tombstones.pop_front().and_then(|offset| Some((offset, self.records.remove(&offset)?)));
         // Still there, so nothing newer was said about its key.
         if let Some((offset, tombstone)) = oldest
             && self.newest.get(&tombstone.key) == Some(&offset)

@@ -232,7 +232,12 @@ impl Turn<'_> {
     }
 
     /// Commits what was settled; false when the partitions are gone.
-    async fn commit(&mut self, batch: &Batch, records: Vec<Outgoing>, mut tally: Tally) -> Result<bool, WorkerError> {
+    async fn commit(
+        &mut self,
+        batch: &Batch,
+        records: Vec<Outgoing>,
+        mut tally: Tally,
+    ) -> Result<bool, WorkerError> {
         tally.outputs = records.len() as u64;
         tally.steps = 1;
         let step = Step { lease: batch.lease, finished: finished(&batch.records), records };
@@ -242,7 +247,11 @@ impl Turn<'_> {
                 Ok(true)
             }
             Err(LogError::Lost(partitions)) => {
-                tracing::info!(stage = self.stage.name().name(), partitions = partitions.len(), "lost partitions");
+                tracing::info!(
+                    stage = self.stage.name().name(),
+                    partitions = partitions.len(),
+                    "lost partitions"
+                );
                 self.stage.dropped(&gone(&partitions, batch));
                 Ok(false)
             }

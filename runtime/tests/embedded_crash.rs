@@ -6,6 +6,7 @@
 //! the parent kills it *between* two calls; where it is killed at random, all of those lines are there from the start.
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
     reason = "a trial fails by panicking, and says its seed"

@@ -5,8 +5,12 @@
 
 #[path = "kafka/broker.rs"]
 mod broker;
+#[path = "kafka/hand.rs"]
+mod hand;
 #[path = "kafka/killed.rs"]
 mod killed;
+#[path = "kafka/proxy.rs"]
+mod proxy;
 #[path = "kafka/transactions.rs"]
 mod transactions;
 

@@ -90,6 +90,7 @@ mod tests {
     use schemas::EventId;
 
     use super::*;
+    use crate::detectors::{Occurrence, off_hours::OffHours};
 
     fn reading(count: u64) -> Option<Reading> {
         let at = Micros(0);
@@ -103,6 +104,24 @@ mod tests {
             actors: Vec::new(),
             facts: BTreeMap::new(),
         })
+    }
+
+    #[test]
+    fn a_frozen_bucket_is_not_read() {
+        let mut slots = Slots::default();
+        let occurrence = Occurrence {
+            time: Micros(0),
+            event: EventId::default(),
+            actor: "",
+            roles: 1,
+            values: Vec::new(),
+            facts: Vec::new(),
+        };
+        OffHours.fold(&mut slots, &occurrence);
+        let mut open = Open::default();
+        assert_eq!(open.compare(&OffHours, &slots, [0], OffHours.bucket_end(0)), []);
+        assert_eq!(open.compare(&OffHours, &slots, [0], Micros(OffHours.bucket_end(0).0 - 1)).len(), 1);
+        assert_eq!(open.compare(&OffHours, &Slots::default(), [0], OffHours.bucket_end(0)), [], "nor closed");
     }
 
     #[test]

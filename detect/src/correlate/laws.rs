@@ -20,7 +20,7 @@ use schemas::{
     watermark::{Mark, Watermark},
 };
 
-use super::{Fate, LATENESS, Partition};
+use super::{Fate, LATENESS, Partition, driver::Open, state::RuleState};
 use crate::{
     detectors::{Detector, Occurrence, Reading, Slots, distinct, slots, specimens},
     rules::{RuleSet, testfile::standing},
@@ -332,17 +332,33 @@ proptest! {
         }
     }
 
+    /// Dropping what the horizon lets go changes no reading of a bucket that is not frozen.
+    #[test]
+    fn dropping_old_state_changes_no_open_bucket(events in happenings(), minute in -1440_i64..4 * 1440) {
+        let floor = Micros(minute * MINUTE);
+        for (name, detector) in registry() {
+            let mut state = RuleState { rule: 0, slots: Slots::default(), open: Open::default(), due: None };
+            events.iter().for_each(|event| detector.fold(&mut state.slots, &event.occurrence(&event.value.to_string())));
+            let open = |state: &RuleState| -> BTreeMap<i64, Reading> {
+                full(&*detector, &state.slots).into_iter().filter(|(bucket, _)| detector.bucket_end(*bucket) > floor).collect()
+            };
+            let before = open(&state);
+            state.freeze(&*detector, floor);
+            prop_assert_eq!(open(&state), before, "{}", name);
+        }
+    }
+
     /// What is frozen stays as it is, whatever comes after it against the law: silent buckets stay silent, findings
     /// get no further revision.
     #[test]
-    fn what_is_frozen_never_changes(events in happenings(), late in happenings(), hours in 0_i64..80) {
+    fn what_is_frozen_never_changes(events in happenings(), late in happenings(), minute in 0_i64..80 * 60) {
         let rules = RuleSet::of_detectors(registry());
         let mut machine = Machine::default();
         let signals = |events: &[Happening], from: i64| -> Vec<Message> {
             events.iter().zip(from..).map(|(event, offset)| Message::Signal(event.signal(&rules, offset))).collect()
         };
         machine.batch(&rules, &signals(&events, 0));
-        let floor = Micros((hours - 24) * HOUR);
+        let floor = Micros(minute * MINUTE - LATENESS);
         machine.batch(&rules, &[mark(0, floor.plus(LATENESS)), mark(1, floor.plus(LATENESS))]);
         let said = machine.said.len();
         let fates = machine.batch(&rules, &signals(&late, 1_000_000));

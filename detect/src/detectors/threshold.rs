@@ -103,7 +103,7 @@ impl Detector for Threshold {
             let Some(measured) = self.measure(window) else { continue };
             count = count.max(Some(measured));
             let known = covered.last().map(|slot| slot.index());
-            covered.extend(window.iter().filter(|slot| Some(slot.index()) >= known));
+            covered.extend(window.iter().filter(|slot| Some(slot.index()) > known));
         }
         count.map(|count| reading(count, &covered))
     }

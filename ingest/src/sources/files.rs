@@ -22,6 +22,7 @@ use crate::progress::Progress;
 mod csv;
 mod frame;
 mod frames;
+mod gunzip;
 mod head;
 mod input;
 mod keys;

@@ -54,17 +54,16 @@ fn addresses_content_types_and_forwardings_are_as_many_as_counted() {
         ("a text that is none", 2),
         ("none", 50),
         ("forwards", 7),
-        // 118 in the files, one of them with the bad time.
-        ("directory", 117),
+        ("directory", 118),
         ("exchange", 35),
         ("sharepoint", 12),
-        ("general", 16),
+        ("general", 15),
     ];
     assert_eq!(counts, expected.into_iter().collect());
 }
 
 #[test]
-fn events_have_181_ids_less_one_whatever_the_order_of_their_keys() {
+fn no_record_of_the_corpus_is_another_one_again() {
     let ids: std::collections::BTreeSet<String> = corpus_lines()
         .iter()
         .enumerate()
@@ -84,8 +83,9 @@ async fn the_files_through_the_worker_balance() {
     assert!(counts.balance());
     assert_eq!(
         (counts.read, counts.emitted, counts.deduplicated, counts.skipped, counts.rejected, counts.conflicts),
-        (181, 180, 0, 0, 1, 0)
+        (181, 180, 0, 0, 1, 4)
     );
+    // Four native ids stand twice in det-eng-samples, with other content (the publisher's masking differs).
     assert_eq!(summary.ledger, counts);
     let (events, marks) = bench.events().await;
     assert_eq!(events.len(), 180);
@@ -126,13 +126,20 @@ fn forms(lines: &[String]) -> Vec<(&'static str, Vec<u8>)> {
         ("csv with a mark", [b"\xef\xbb\xbf", as_csv(lines, ',').as_bytes()].concat()),
         ("csv.gz", gzip(as_csv(lines, ',').as_bytes())),
         ("lines.gz", gzip(lines.join("\n").as_bytes())),
-        ("two members", [gzip(lines[..90].join("\n").as_bytes()), gzip(b"\n"), gzip(lines[90..].join("\n").as_bytes())].concat()),
+        (
+            "two members",
+            [gzip(lines[..90].join("\n").as_bytes()), gzip(b"\n"), gzip(lines[90..].join("\n").as_bytes())]
+                .concat(),
+        ),
         ("lines with CR LF and blanks", lines.join("\r\n\r\n").into_bytes()),
         ("list", list.clone().into_bytes()),
         ("list.gz", gzip(list.as_bytes())),
         ("list of lines", format!("[\n{}\n]\n", lines.join(",\n")).into_bytes()),
         ("one after the other", lines.concat().into_bytes()),
-        ("web api", format!("{{\"@odata.context\":\"x\",\"value\":{list},\"@odata.nextLink\":\"y\"}}").into_bytes()),
+        (
+            "web api",
+            format!("{{\"@odata.context\":\"x\",\"value\":{list},\"@odata.nextLink\":\"y\"}}").into_bytes(),
+        ),
         ("records a line", lines.chunks(7).map(records).collect::<String>().into_bytes()),
         ("rows", serde_json::to_vec(&rows).unwrap()),
         ("rows, indented", serde_json::to_vec_pretty(&rows).unwrap()),
@@ -161,8 +168,10 @@ async fn the_same_records_in_every_form_give_the_same_events() {
 #[tokio::test]
 async fn pretty_printed_records_are_the_same_events_with_other_bytes() {
     let lines = corpus_lines();
-    let values: Vec<serde_json::Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let pretty: Vec<String> = values.iter().map(|value| serde_json::to_string_pretty(value).unwrap()).collect();
+    let values: Vec<serde_json::Value> =
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let pretty: Vec<String> =
+        values.iter().map(|value| serde_json::to_string_pretty(value).unwrap()).collect();
     let list = serde_json::to_string_pretty(&values).unwrap();
     for text in [pretty.join("\n"), pretty.concat(), list] {
         let bench = Bench::new(1);

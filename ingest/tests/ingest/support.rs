@@ -83,7 +83,8 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(partitions: u32) -> Self {
-        let log = MemoryLog::new(MemoryOptions { partitions, keep: Topic::all(), ..MemoryOptions::default() });
+        let log =
+            MemoryLog::new(MemoryOptions { partitions, keep: Topic::all(), ..MemoryOptions::default() });
         let clock = Clock::manual(Micros::parse("2024-06-01T00:00:00Z").unwrap());
         Self { log, clock, folder: tempfile::tempdir().unwrap() }
     }

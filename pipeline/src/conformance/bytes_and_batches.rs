@@ -1,6 +1,11 @@
 //! Laws of what is handed out: bytes as they were, batches within their limits, nothing lost to back-pressure, to a
 //! dropped call, or to an early `Idle`.
-#![expect(clippy::panic, clippy::indexing_slicing, clippy::expect_used, reason = "a conformance case fails by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a conformance case fails by panicking"
+)]
 
 use std::sync::Arc;
 
@@ -24,13 +29,18 @@ pub(super) async fn unchanged(harness: Arc<dyn Harness>) {
         ("empty".to_owned(), Bytes::new()),
         ("bytes".to_owned(), Bytes::from_static(b"\x00\xff\xfe\n")),
     ];
-    let plain = Outgoing::keyed(INPUT, b"key".to_vec(), b"value".to_vec()).to(Route::Exact(schemas::Partition(0)));
+    let plain =
+        Outgoing::keyed(INPUT, b"key".to_vec(), b"value".to_vec()).to(Route::Exact(schemas::Partition(0)));
     let given = vec![
         Outgoing { headers, ..plain.clone() },
         Outgoing { key: Bytes::new(), ..plain.clone() },
         Outgoing { value: None, ..plain.clone() },
         Outgoing { value: Some(Bytes::new()), ..plain.clone() },
-        Outgoing { key: Bytes::from_static(b"\x00\xff\x80"), value: Some(Bytes::from_static(b"\x00\n\xff")), ..plain.clone() },
+        Outgoing {
+            key: Bytes::from_static(b"\x00\xff\x80"),
+            value: Some(Bytes::from_static(b"\x00\n\xff")),
+            ..plain.clone()
+        },
         Outgoing { value: Some(Bytes::from(big)), ..plain },
     ];
     Feeder::open(logs.as_ref()).await.write(given.clone()).await;
@@ -47,7 +57,10 @@ pub(super) async fn unchanged(harness: Arc<dyn Harness>) {
 pub(super) async fn records_max(harness: Arc<dyn Harness>) {
     let instance = harness.fresh(2).await;
     let logs = instance.logs();
-    Feeder::open(logs.as_ref()).await.write((0..50).map(|n| exact(INPUT, n % 2, &format!("{n:02}"))).collect()).await;
+    Feeder::open(logs.as_ref())
+        .await
+        .write((0..50).map(|n| exact(INPUT, n % 2, &format!("{n:02}"))).collect())
+        .await;
     let few = Limits { records_max: 7, ..limits() };
     let mut hand = Hand::open_with(logs.as_ref(), "few", "one", &[INPUT], few).await;
     let mut got = Vec::new();
@@ -72,7 +85,8 @@ pub(super) async fn bytes_max(harness: Arc<dyn Harness>) {
     let mut got = Vec::new();
     while got.len() < sizes.len() {
         let batch = hand.batch().await;
-        let lengths: Vec<usize> = batch.records.iter().map(|r| r.value.as_ref().map_or(0, Bytes::len)).collect();
+        let lengths: Vec<usize> =
+            batch.records.iter().map(|r| r.value.as_ref().map_or(0, Bytes::len)).collect();
         assert!(lengths.len() == 1 || lengths.iter().sum::<usize>() <= 1000, "a batch of {lengths:?} bytes");
         got.extend(lengths);
     }
@@ -135,7 +149,8 @@ pub(super) async fn dropped_next(harness: Arc<dyn Harness>) {
             written += 6;
         }
         // A call that is let run to its end now and then, so that the case ends where dropped calls get nowhere.
-        let next = if turn % 9 == 8 { Some(hand.log.next().await) } else { polled(hand.log.next(), turn % 5).await };
+        let next =
+            if turn % 9 == 8 { Some(hand.log.next().await) } else { polled(hand.log.next(), turn % 5).await };
         if let Some(next) = next {
             let next = next.expect("next has something to say");
             hand.note(&next);

@@ -1,5 +1,10 @@
 //! Laws of fencing: whoever no longer holds a partition cannot commit it, and nothing of what it tried appears.
-#![expect(clippy::panic, clippy::indexing_slicing, clippy::expect_used, reason = "a conformance case fails by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a conformance case fails by panicking"
+)]
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -102,11 +107,17 @@ pub(super) async fn lost(harness: Arc<dyn Harness>) {
     let Err(LogError::Lost(partitions)) = crew.hands[0].log.commit(step).await else {
         panic!("the step touches partitions that were given up")
     };
-    assert!(given_up.is_subset(&partitions.iter().copied().collect()), "{partitions:?} lacks one of {given_up:?}");
+    assert!(
+        given_up.is_subset(&partitions.iter().copied().collect()),
+        "{partitions:?} lacks one of {given_up:?}"
+    );
     let mut first = crew.hands.remove(0);
     first.held.clear();
     first.hold(2).await;
-    assert!(first.held.keys().all(|partition| !given_up.contains(partition)), "what is still held comes again");
+    assert!(
+        first.held.keys().all(|partition| !given_up.contains(partition)),
+        "what is still held comes again"
+    );
     assert!(first.held.values().all(|position| *position == Offset(0)), "from the committed positions");
     let again = first.records(6).await;
     let mut expected: Vec<Incoming> = records.iter().filter(|r| !given_up.contains(&r.at)).cloned().collect();

@@ -14,8 +14,8 @@ use futures_util::future::{BoxFuture, FutureExt as _, select_all};
 use schemas::{FindingGroup, Offset, Partition, Topic, TopicPartition};
 
 use crate::log::{
-    Batch, Changes, From, Incoming, Lease, Limits, Log, LogError, Logs, Member, Next, Outgoing, Positions, Reader, Route,
-    Step,
+    Batch, Changes, From, Incoming, Lease, Limits, Log, LogError, Logs, Member, Next, Outgoing, Positions,
+    Reader, Route, Step,
 };
 
 /// What the cases read.
@@ -76,8 +76,15 @@ impl Hand {
         Self::open_with(logs, group, name, topics, limits()).await
     }
 
-    pub(super) async fn open_with(logs: &dyn Logs, group: &str, name: &str, topics: &[Topic], limits: Limits) -> Self {
-        let member = Member { group: group.to_owned(), name: name.to_owned(), topics: topics.to_vec(), limits };
+    pub(super) async fn open_with(
+        logs: &dyn Logs,
+        group: &str,
+        name: &str,
+        topics: &[Topic],
+        limits: Limits,
+    ) -> Self {
+        let member =
+            Member { group: group.to_owned(), name: name.to_owned(), topics: topics.to_vec(), limits };
         let log = logs.open(member).await.expect("a handle opens");
         Self { name: name.to_owned(), log, lease: Lease { generation: 0 }, held: Positions::new() }
     }
@@ -106,7 +113,10 @@ impl Hand {
     pub(super) async fn hold_again(&mut self, partitions: &BTreeSet<TopicPartition>) {
         let count = self.held.len() + partitions.len();
         self.hold(count).await;
-        assert!(partitions.iter().all(|partition| self.held.contains_key(partition)), "other partitions came");
+        assert!(
+            partitions.iter().all(|partition| self.held.contains_key(partition)),
+            "other partitions came"
+        );
     }
 
     /// What is handed out until there is nothing more.
@@ -138,7 +148,11 @@ impl Hand {
             Next::Batch(batch) => {
                 assert!(!batch.records.is_empty(), "a batch has records");
                 for record in &batch.records {
-                    assert!(self.held.contains_key(&record.at), "a record of {} which is not held", record.at);
+                    assert!(
+                        self.held.contains_key(&record.at),
+                        "a record of {} which is not held",
+                        record.at
+                    );
                 }
             }
             Next::Assigned(assignment) => {
@@ -180,7 +194,11 @@ impl Hand {
         self.try_commit(finished, records).await.expect("the step is committed");
     }
 
-    pub(super) async fn try_commit(&mut self, finished: Positions, records: Vec<Outgoing>) -> Result<(), LogError> {
+    pub(super) async fn try_commit(
+        &mut self,
+        finished: Positions,
+        records: Vec<Outgoing>,
+    ) -> Result<(), LogError> {
         self.log.commit(Step { lease: self.lease, finished, records }).await
     }
 
@@ -259,10 +277,15 @@ pub(super) async fn reader(logs: &dyn Logs) -> Box<dyn Reader> {
 }
 
 /// Follows `topic` from `from` until it is caught up.
-pub(super) async fn follow(reader: &mut dyn Reader, topic: Topic, mut from: From) -> (Vec<Incoming>, Positions) {
+pub(super) async fn follow(
+    reader: &mut dyn Reader,
+    topic: Topic,
+    mut from: From,
+) -> (Vec<Incoming>, Positions) {
     let mut all = Vec::new();
     for _ in 0..CALLS_MAX {
-        let Changes { records, next, caught_up } = reader.follow(topic, from).await.expect("a topic is followed");
+        let Changes { records, next, caught_up } =
+            reader.follow(topic, from).await.expect("a topic is followed");
         all.extend(records);
         if caught_up {
             return (all, next);

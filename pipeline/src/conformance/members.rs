@@ -1,5 +1,10 @@
 //! Laws of the group: members share the partitions, hand them over, and no record is lost or doubled by it.
-#![expect(clippy::panic, clippy::indexing_slicing, clippy::expect_used, reason = "a conformance case fails by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a conformance case fails by panicking"
+)]
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -7,7 +12,10 @@ use schemas::{Offset, TopicPartition};
 
 use super::{
     Harness,
-    hands::{Crew, Feeder, Hand, INPUT, OUTPUT, at, exact, finished, keyed, limits, position, seen_sorted, text, texts},
+    hands::{
+        Crew, Feeder, Hand, INPUT, OUTPUT, at, exact, finished, keyed, limits, position, seen_sorted, text,
+        texts,
+    },
 };
 use crate::log::{Batch, Limits, LogError, Logs, Next, Positions};
 
@@ -24,7 +32,10 @@ pub(super) async fn alone(harness: Arc<dyn Harness>) {
 pub(super) async fn share(harness: Arc<dyn Harness>) {
     let instance = harness.fresh(4).await;
     let logs = instance.logs();
-    Feeder::open(logs.as_ref()).await.write((0..40).map(|n| exact(INPUT, n % 4, &format!("{n:02}"))).collect()).await;
+    Feeder::open(logs.as_ref())
+        .await
+        .write((0..40).map(|n| exact(INPUT, n % 4, &format!("{n:02}"))).collect())
+        .await;
     let mut first = Hand::assigned(logs.as_ref(), "share", "a", 4).await;
     let records = first.records(40).await;
     let (done, open): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| text(record).as_str() < "20");
@@ -34,7 +45,9 @@ pub(super) async fn share(harness: Arc<dyn Harness>) {
     let given_up = revoked(&mut crew).await;
     assert_eq!(given_up.len(), 2, "half of four");
     let lease = crew.hands[0].lease;
-    let answer = crew.hands[0].try_commit(finished(&done), done.iter().map(|r| keyed(OUTPUT, &text(r))).collect()).await;
+    let answer = crew.hands[0]
+        .try_commit(finished(&done), done.iter().map(|r| keyed(OUTPUT, &text(r))).collect())
+        .await;
     assert_eq!(answer, Ok(()), "what is in flight may still be committed, under {lease:?}");
     crew.until("the second has what the first gave up", |hands| hands[1].held.len() == 2).await;
     let taken: BTreeSet<TopicPartition> = crew.hands[1].held.keys().copied().collect();
@@ -48,7 +61,10 @@ pub(super) async fn share(harness: Arc<dyn Harness>) {
     let mut expected: Vec<String> = open.iter().filter(|r| taken.contains(&r.at)).map(text).collect();
     expected.sort_unstable();
     assert_eq!(rest, expected);
-    assert_eq!(seen_sorted(logs.as_ref(), OUTPUT).await, (0..20).map(|n| format!("{n:02}")).collect::<Vec<_>>());
+    assert_eq!(
+        seen_sorted(logs.as_ref(), OUTPUT).await,
+        (0..20).map(|n| format!("{n:02}")).collect::<Vec<_>>()
+    );
 }
 
 /// Goes on until the first of the crew is told to give something up.
@@ -78,7 +94,10 @@ pub(super) async fn leave(harness: Arc<dyn Harness>) {
     crew.until("the other holds all", |hands| hands[0].held.len() == 4).await;
     feeder.write((0..4).map(|n| exact(INPUT, n, "x")).collect()).await;
     crew.hands[0].records(4).await;
-    assert!(gone.try_commit(Positions::from([(at(INPUT, 0), Offset(1))]), Vec::new()).await.is_err(), "it has left");
+    assert!(
+        gone.try_commit(Positions::from([(at(INPUT, 0), Offset(1))]), Vec::new()).await.is_err(),
+        "it has left"
+    );
 }
 
 /// Members join and leave while records flow, each copying its input to the output, some of them too late: every
@@ -146,7 +165,7 @@ async fn copy(crew: &mut Crew, name: &str, batch: &Batch) -> usize {
 
 /// Two join, then one leaves: the oldest, with what it has not committed; never more than four.
 async fn come_or_go(logs: &dyn Logs, crew: &mut Crew, change: usize) {
-    if change % 3 != 0 && crew.hands.len() < 4 {
+    if !change.is_multiple_of(3) && crew.hands.len() < 4 {
         crew.hands.push(Hand::open_with(logs, "churn", &format!("m{change}"), &[INPUT], few()).await);
     } else if crew.hands.len() > 1 {
         let mut gone = crew.hands.remove(0);
@@ -179,10 +198,12 @@ pub(super) async fn idle_member(harness: Arc<dyn Harness>) {
     }
     assert_eq!(idle.len(), 4, "all are idle, with or without partitions");
     for _ in 0..2 {
-        let busy = crew.hands.iter().position(|hand| !hand.held.is_empty()).expect("somebody holds a partition");
+        let busy =
+            crew.hands.iter().position(|hand| !hand.held.is_empty()).expect("somebody holds a partition");
         let mut gone = crew.hands.remove(busy);
         gone.log.leave().await.expect("it leaves");
-        crew.until("the rest hold all", |hands| hands.iter().map(|hand| hand.held.len()).sum::<usize>() == 2).await;
+        crew.until("the rest hold all", |hands| hands.iter().map(|hand| hand.held.len()).sum::<usize>() == 2)
+            .await;
     }
     Feeder::open(logs.as_ref()).await.write(vec![exact(INPUT, 0, "0"), exact(INPUT, 1, "1")]).await;
     let mut got = BTreeSet::new();

@@ -56,7 +56,10 @@ async fn rest_comes(logs: &dyn Logs, next: Offset) {
 pub(super) async fn uncommitted(harness: Arc<dyn Harness>) {
     let instance = harness.fresh(1).await;
     let logs = instance.logs();
-    Feeder::open(logs.as_ref()).await.write((0..30).map(|n| exact(INPUT, 0, &format!("{n:02}"))).collect()).await;
+    Feeder::open(logs.as_ref())
+        .await
+        .write((0..30).map(|n| exact(INPUT, 0, &format!("{n:02}"))).collect())
+        .await;
     let mut hand = Hand::assigned(logs.as_ref(), "again", "one", 1).await;
     let first = hand.records(30).await;
     drop(hand);

@@ -11,8 +11,8 @@ use schemas::{
 use super::{
     Harness,
     hands::{
-        Feeder, Hand, INPUT, OUTPUT, TABLE, at, by_partition, exact, finished, follow, keyed, reader, seen, seen_sorted,
-        texts,
+        Feeder, Hand, INPUT, OUTPUT, TABLE, at, by_partition, exact, finished, follow, keyed, reader, seen,
+        seen_sorted, texts,
     },
 };
 use crate::log::{From, LogError, Outgoing, Positions, Route};
@@ -29,7 +29,9 @@ pub(super) async fn order(harness: Arc<dyn Harness>) {
     let records = hand.records(240).await;
     for (partition, texts) in by_partition(&records) {
         let expected: Vec<String> = (0..4)
-            .flat_map(|step| (0..60).filter(|n| n % 3 == partition.partition.0).map(move |n| format!("{step}-{n:02}")))
+            .flat_map(|step| {
+                (0..60).filter(|n| n % 3 == partition.partition.0).map(move |n| format!("{step}-{n:02}"))
+            })
             .collect();
         assert_eq!(texts, expected, "{partition}");
     }
@@ -43,11 +45,14 @@ pub(super) async fn whole(harness: Arc<dyn Harness>) {
     let instance = harness.fresh(2).await;
     let logs = instance.logs();
     let mut feeder = Feeder::open(logs.as_ref()).await;
-    let places = [at(OUTPUT, 0), at(OUTPUT, 1), at(Topic::Signal, 0), at(Topic::Signal, 1), at(Topic::Receipt, 1)];
+    let places =
+        [at(OUTPUT, 0), at(OUTPUT, 1), at(Topic::Signal, 0), at(Topic::Signal, 1), at(Topic::Receipt, 1)];
     let write = async {
         for step in 0..40 {
             let text = format!("{step:02}");
-            feeder.write(places.iter().map(|place| exact(place.topic, place.partition.0, &text)).collect()).await;
+            feeder
+                .write(places.iter().map(|place| exact(place.topic, place.partition.0, &text)).collect())
+                .await;
         }
     };
     let watch = async {
@@ -62,7 +67,10 @@ pub(super) async fn whole(harness: Arc<dyn Harness>) {
                 for place in places.iter().filter(|place| place.topic == topic) {
                     let now: BTreeSet<String> = parts.get(place).into_iter().flatten().cloned().collect();
                     if topic != OUTPUT || !before.is_empty() {
-                        assert!(now.is_superset(&before), "{place} lacks a record of a step that was seen elsewhere");
+                        assert!(
+                            now.is_superset(&before),
+                            "{place} lacks a record of a step that was seen elsewhere"
+                        );
                     }
                 }
                 before = parts.values().flatten().cloned().collect();
@@ -136,7 +144,10 @@ pub(super) async fn routes(harness: Arc<dyn Harness>) {
     places.sort_unstable();
     assert_eq!(places, (0..5).map(|n| at(TABLE, n)).collect::<Vec<_>>());
     let (records, _) = follow(reader.as_mut(), Topic::Receipt, From::Start).await;
-    assert_eq!(records.iter().map(|record| record.at.partition).collect::<Vec<Partition>>(), [partition_of(b"", 5)]);
+    assert_eq!(
+        records.iter().map(|record| record.at.partition).collect::<Vec<Partition>>(),
+        [partition_of(b"", 5)]
+    );
     assert_eq!(seen_sorted(logs.as_ref(), OUTPUT).await.len(), 40, "reading takes nothing away");
 }
 

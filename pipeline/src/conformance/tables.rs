@@ -1,5 +1,10 @@
 //! Laws of readers: tables of compacted topics, following, and knowing when everything has been seen.
-#![expect(clippy::panic, clippy::indexing_slicing, clippy::expect_used, reason = "a conformance case fails by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a conformance case fails by panicking"
+)]
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -8,7 +13,7 @@ use schemas::Partition;
 
 use super::{
     Harness,
-    hands::{Crew, Feeder, Hand, INPUT, OUTPUT, TABLE, at, exact, follow, fold, reader, seen, text, texts},
+    hands::{Crew, Feeder, Hand, INPUT, OUTPUT, TABLE, at, exact, fold, follow, reader, seen, text, texts},
 };
 use crate::log::{Changes, From, Logs, Outgoing, Route, Table};
 
@@ -33,7 +38,9 @@ async fn restore(logs: &dyn Logs, partition: u32) -> Table {
 async fn fill(logs: &dyn Logs) {
     let mut feeder = Feeder::open(logs).await;
     feeder.write(vec![set(0, "a", "1"), set(0, "b", "1"), set(1, "a", "other"), set(0, "a", "2")]).await;
-    feeder.write(vec![set(0, "c", "1"), delete(0, "b"), set(0, "d", "1"), delete(0, "d"), set(0, "d", "")]).await;
+    feeder
+        .write(vec![set(0, "c", "1"), delete(0, "b"), set(0, "d", "1"), delete(0, "d"), set(0, "d", "")])
+        .await;
     feeder.write(vec![set(0, "a", "3"), delete(0, "never set"), delete(1, "a")]).await;
 }
 
@@ -95,7 +102,8 @@ pub(super) async fn overwritten(harness: Arc<dyn Harness>) {
         for _ in Crew::turns() {
             let restored = reader.restore(TABLE, Partition(0)).await.expect("a table is restored");
             let (records, _) = follow(reader.as_mut(), TABLE, From::Start).await;
-            let followed: Table = fold(&records).into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+            let followed: Table =
+                fold(&records).into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
             for found in [restored, followed] {
                 assert!(found.keys().eq(newest.keys()), "it has {:?}", found.keys());
                 assert!(found.iter().all(|(key, value)| value >= &newest[key]), "{found:?} after {newest:?}");
@@ -132,7 +140,8 @@ pub(super) async fn caught_up(harness: Arc<dyn Harness>) {
     let mut keys = BTreeSet::new();
     let mut from = From::Start;
     for _ in Crew::turns() {
-        let Changes { records, next, caught_up } = reader.follow(OUTPUT, from).await.expect("a topic is followed");
+        let Changes { records, next, caught_up } =
+            reader.follow(OUTPUT, from).await.expect("a topic is followed");
         for record in records {
             assert!(keys.insert(record.key), "a record came twice");
         }

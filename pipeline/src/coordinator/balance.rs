@@ -20,7 +20,9 @@ impl Group {
             seat.holds.retain(|partition, hold| *hold != Hold::Gained || shall.contains(partition));
             for (partition, hold) in &mut seat.holds {
                 match *hold {
-                    Hold::Held { since } if !shall.contains(partition) => *hold = Hold::Asked { since, until },
+                    Hold::Held { since } if !shall.contains(partition) => {
+                        *hold = Hold::Asked { since, until }
+                    }
                     // It was to move, but has not been told, and now it stays.
                     Hold::Asked { since, .. } if shall.contains(partition) => *hold = Hold::Held { since },
                     Hold::Gained | Hold::Held { .. } | Hold::Asked { .. } | Hold::Told { .. } => {}
@@ -49,7 +51,8 @@ impl Group {
                     continue;
                 }
                 let readers = self.seats.iter().filter(|(_, seat)| seat.topics.contains(topic));
-                let least = readers.min_by_key(|(id, _)| target.get(id).map_or(0, Vec::len)).map(|(id, _)| *id);
+                let least =
+                    readers.min_by_key(|(id, _)| target.get(id).map_or(0, Vec::len)).map(|(id, _)| *id);
                 if let Some(kept) = least.and_then(|id| target.get_mut(&id)) {
                     kept.push(partition);
                 }
@@ -74,7 +77,8 @@ impl Group {
                 let (giver, taker) = (self.seats.get(from)?, self.seats.get(to)?);
                 debug_assert!(few < many);
                 let kept = target.get(from)?;
-                let movable = kept.iter().enumerate().filter(|(_, partition)| taker.topics.contains(&partition.topic));
+                let movable =
+                    kept.iter().enumerate().filter(|(_, partition)| taker.topics.contains(&partition.topic));
                 // What its member has not been told of yet moves first: nobody notices.
                 let place = movable.max_by_key(|(_, partition)| (giver.is_new(partition), **partition));
                 if let Some((place, _)) = place {

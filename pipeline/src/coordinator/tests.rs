@@ -35,7 +35,9 @@ fn a_holder_is_told_and_its_next_turn_releases() {
     let (lease, _) = settle(&mut coordinator, a);
     let b = join(&mut coordinator, "b", 4);
     assert_eq!(settle(&mut coordinator, b).1, [], "nothing is free yet");
-    let Some(Turn::Revoking { partitions, within }) = coordinator.turn("group", a, NOW) else { panic!("not told") };
+    let Some(Turn::Revoking { partitions, within }) = coordinator.turn("group", a, NOW) else {
+        panic!("not told")
+    };
     assert_eq!((partitions.len(), within), (2, HAND_OVER));
     assert_eq!(settle(&mut coordinator, b).1, [], "told is not released");
     assert_eq!(coordinator.begin(("group", "a"), a, lease, &partitions), Ok(()));
@@ -51,7 +53,9 @@ fn a_holder_that_takes_no_turn_loses_what_it_was_asked_for() {
     let a = join(&mut coordinator, "a", 2);
     let (lease, both) = settle(&mut coordinator, a);
     let b = join(&mut coordinator, "b", 2);
-    let Some(Turn::Holds { next_deadline, .. }) = coordinator.turn("group", b, NOW) else { panic!("it holds nothing") };
+    let Some(Turn::Holds { next_deadline, .. }) = coordinator.turn("group", b, NOW) else {
+        panic!("it holds nothing")
+    };
     assert_eq!(next_deadline, Some(NOW + HAND_OVER));
     let Some(Turn::Gained(gained)) = coordinator.turn("group", b, LATE) else { panic!("it was not evicted") };
     assert_eq!(gained.len(), 1);
@@ -84,7 +88,11 @@ fn what_a_lost_step_touched_is_gained_anew() {
     assert_eq!(coordinator.turn("group", a, NOW), Some(Turn::Gained(vec![at(0), at(1)])));
     let newer = coordinator.accept("group", a, &[at(0), at(1)]).unwrap();
     assert!(newer > lease);
-    assert_eq!(coordinator.begin(("group", "a"), a, lease, &[at(0)]), Err(LogError::Lost(vec![at(0)])), "an old lease");
+    assert_eq!(
+        coordinator.begin(("group", "a"), a, lease, &[at(0)]),
+        Err(LogError::Lost(vec![at(0)])),
+        "an old lease"
+    );
 }
 
 #[test]
@@ -138,7 +146,9 @@ proptest! {
 
 fn holders(coordinator: &Coordinator) -> BTreeMap<TopicPartition, usize> {
     let mut holders = BTreeMap::new();
-    for partition in coordinator.groups.values().flat_map(|g| g.seats.values()).flat_map(|seat| seat.holds.keys()) {
+    for partition in
+        coordinator.groups.values().flat_map(|g| g.seats.values()).flat_map(|seat| seat.holds.keys())
+    {
         *holders.entry(*partition).or_default() += 1;
     }
     holders

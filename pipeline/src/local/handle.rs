@@ -70,12 +70,17 @@ impl<S: Store> Handle<S> {
         Some(Assignment { lease, gained: positions })
     }
 
-    async fn read(&mut self, lease: Lease, mut partitions: Vec<TopicPartition>) -> Result<Option<Batch>, LogError> {
+    async fn read(
+        &mut self,
+        lease: Lease,
+        mut partitions: Vec<TopicPartition>,
+    ) -> Result<Option<Batch>, LogError> {
         let first = self.first.checked_rem(partitions.len()).unwrap_or(0);
         partitions.rotate_left(first);
         let store = &self.shared.store;
         let cursor = |at: TopicPartition| Some((at, *self.cursors.get(&at)?));
-        let from: Vec<_> = partitions.into_iter().filter_map(cursor).filter(|(at, from)| *from < store.end(*at)).collect();
+        let from: Vec<_> =
+            partitions.into_iter().filter_map(cursor).filter(|(at, from)| *from < store.end(*at)).collect();
         if from.is_empty() {
             return Ok(None);
         }

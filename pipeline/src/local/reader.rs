@@ -32,10 +32,12 @@ impl<S: Store> LocalReader<S> {
             From::At(positions) => positions,
         };
         let all = (0..store.partitions()).map(|n| TopicPartition::new(topic, Partition(n)));
-        let mut next: Positions = all.map(|place| (place, at.get(&place).copied().unwrap_or(Offset(0)))).collect();
+        let mut next: Positions =
+            all.map(|place| (place, at.get(&place).copied().unwrap_or(Offset(0)))).collect();
         let ends: Positions = next.keys().map(|place| (*place, store.end(*place))).collect();
         let behind = |next: &Positions| -> Vec<(TopicPartition, Offset)> {
-            let behind = next.iter().filter(|(place, offset)| ends.get(place).is_some_and(|end| *offset < end));
+            let behind =
+                next.iter().filter(|(place, offset)| ends.get(place).is_some_and(|end| *offset < end));
             behind.map(|(place, offset)| (*place, *offset)).collect()
         };
         let limits = Limits::default();

@@ -111,7 +111,10 @@ fn a_compacted_topic_keeps_one_value_a_key_and_a_bounded_number_of_deletions() {
         write(&log, vec![set(1, Some(Bytes::new())), set(2, None), set(count - 1, Some(Bytes::new()))]).await;
         assert_eq!(reader.restore(Topic::Ledger, Partition(0)).await.unwrap().len(), 3);
         let changes = reader.follow(Topic::Ledger, From::Start).await.unwrap();
-        assert!(changes.records.iter().map(|record| &record.key).collect::<std::collections::BTreeSet<_>>().len() == changes.records.len());
+        assert!(
+            changes.records.iter().map(|record| &record.key).collect::<std::collections::BTreeSet<_>>().len()
+                == changes.records.len()
+        );
     });
 }
 
@@ -132,7 +135,9 @@ fn a_member_that_is_stuck_loses_what_another_one_shall_have() {
         let late = stuck.commit(Step { lease: all.lease, finished, records: events(1) }).await;
         assert_eq!(late, Err(LogError::Lost(gained.iter().map(|(at, _)| *at).collect())));
         assert_eq!(log.records(EVENT), 0, "the step left no trace");
-        let Next::Revoking { partitions, within } = stuck.next().await.unwrap() else { panic!("it was not told") };
+        let Next::Revoking { partitions, within } = stuck.next().await.unwrap() else {
+            panic!("it was not told")
+        };
         assert_eq!((partitions, within), (gained.iter().map(|(at, _)| *at).collect(), Duration::ZERO));
         let record = events(1).remove(0).to(Route::Exact(gained[0].0.partition));
         write(&log, vec![record]).await;

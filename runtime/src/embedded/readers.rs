@@ -136,11 +136,13 @@ impl Readers {
     }
 }
 
+/// Id, key, value, headers.
+type Columns = (i64, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
+
 fn stored(row: &Row<'_>) -> Result<(Offset, Stored), LogError> {
-    let read = || -> Result<(i64, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>), rusqlite::Error> {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-    };
-    let (id, key, value, headers) = read().map_err(|error| of(&error))?;
+    let columns =
+        || -> Result<Columns, rusqlite::Error> { Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)) };
+    let (id, key, value, headers) = columns().map_err(|error| of(&error))?;
     let stored =
         Stored { key: Bytes::from(key), value: value.map(Bytes::from), headers: headers::decode(headers)? };
     Ok((offset_of(id), stored))

@@ -109,7 +109,7 @@ fn write_on(desk: &Desk, mut waiting: mpsc::Receiver<Job>, closing: &AtomicBool)
         }
         let jobs = gather(first, &mut waiting);
         if let Some(error) = &broken {
-            answer(jobs, Err(LogError::clone(error)));
+            answer(jobs, &Err(LogError::clone(error)));
             continue;
         }
         broken = serve(desk, jobs, &mut cleaner).err();
@@ -153,18 +153,18 @@ fn serve(desk: &Desk, jobs: Vec<Job>, cleaner: &mut Cleaner) -> Result<(), LogEr
     match desk.transact(&tasks) {
         Ok(touched) => {
             let records = jobs.iter().map(Job::records).sum();
-            answer(jobs, Ok(()));
+            answer(jobs, &Ok(()));
             cleaner.after(desk, touched, records);
             Ok(())
         }
         Err(Undone::Clean(error)) if jobs.len() == 1 => {
-            answer(jobs, Err(error));
+            answer(jobs, &Err(error));
             Ok(())
         }
         Err(Undone::Clean(_)) => serve_each(desk, jobs, cleaner),
         Err(Undone::Unknown(error)) => {
             tracing::error!(%error, "the outcome of a step is unknown; the log file must be opened again");
-            answer(jobs, Err(error.clone()));
+            answer(jobs, &Err(error.clone()));
             Err(error)
         }
     }
@@ -174,7 +174,7 @@ fn serve_each(desk: &Desk, jobs: Vec<Job>, cleaner: &mut Cleaner) -> Result<(), 
     let mut jobs = jobs.into_iter();
     while let Some(job) = jobs.next() {
         if let Err(error) = serve(desk, vec![job], cleaner) {
-            answer(jobs.collect(), Err(error.clone()));
+            answer(jobs.collect(), &Err(error.clone()));
             return Err(error);
         }
     }
@@ -182,7 +182,7 @@ fn serve_each(desk: &Desk, jobs: Vec<Job>, cleaner: &mut Cleaner) -> Result<(), 
 }
 
 /// Says what came of the jobs. A step's permit goes with its task: before its caller is told.
-fn answer(jobs: Vec<Job>, outcome: Result<(), LogError>) {
+fn answer(jobs: Vec<Job>, outcome: &Result<(), LogError>) {
     for Job { task, reply } in jobs {
         drop(task);
         // Whoever asked may have stopped waiting; the step is done all the same.

@@ -47,17 +47,17 @@ pub(crate) fn fresh_prefix() -> String {
 /// Makes a log for each case.
 #[derive(Clone)]
 pub(crate) struct Broker {
-    pub address: String,
+    pub(crate) address: String,
     made: Arc<Mutex<Vec<String>>>,
 }
 
 impl Broker {
-    pub fn new(address: &str) -> Self {
+    pub(crate) fn new(address: &str) -> Self {
         Self { address: address.to_owned(), made: Arc::default() }
     }
 
     /// A log of its own, with so many partitions for every topic.
-    pub async fn make(&self, partitions: u32) -> Kafka {
+    pub(crate) async fn make(&self, partitions: u32) -> Kafka {
         let prefix = fresh_prefix();
         self.made.lock().expect("nobody panics with the lock").push(prefix.clone());
         let kafka = Kafka::open(&self.address, &prefix);
@@ -75,13 +75,13 @@ impl Broker {
 
 /// One log under test.
 pub(crate) struct Kafka {
-    pub address: String,
-    pub prefix: String,
-    pub logs: Arc<KafkaLogs>,
+    pub(crate) address: String,
+    pub(crate) prefix: String,
+    pub(crate) logs: Arc<KafkaLogs>,
 }
 
 impl Kafka {
-    pub fn open(address: &str, prefix: &str) -> Self {
+    pub(crate) fn open(address: &str, prefix: &str) -> Self {
         let logs = Arc::new(KafkaLogs::new(config(address, prefix)).expect("the settings are sound"));
         Self { address: address.to_owned(), prefix: prefix.to_owned(), logs }
     }

@@ -1,3 +1,252 @@
-pub(crate) fn trials(_: &str) -> Vec<libtest_mimic::Trial> {
-    Vec::new()
+//! What only a broker can show: transactions that are open, aborted, fenced, or of which nobody knows how they ended.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use libtest_mimic::Trial;
+use pipeline::{Log, LogError, Logs, Next, Step, log::Positions};
+use rdkafka::{
+    ClientConfig,
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
+use runtime::kafka::{KafkaConfig, KafkaLogs, TopicChange, TopicPlan};
+use schemas::{FindingGroup, Offset, Topic};
+
+use crate::{
+    broker::{self, Broker, Kafka},
+    hand::{Hand, INPUT, OUTPUT, at, feed, look, member, numbers, record_of, seen},
+    proxy::{Fault, Proxy},
+};
+
+pub(crate) fn trials(address: &str) -> Vec<Trial> {
+    type Case = fn(Broker) -> BoxFuture<'static, ()>;
+    let cases: [(&str, Case); 10] = [
+        ("aborted_and_open_transactions_stay_invisible", |b| invisible(b).boxed()),
+        ("nobody_is_idle_before_an_open_transaction_is_decided", |b| undecided(b).boxed()),
+        ("a_fenced_producer_cannot_commit", |b| fenced(b).boxed()),
+        ("a_zombies_open_transaction_ends_when_its_name_is_opened", |b| zombie(b).boxed()),
+        ("a_step_is_not_doubled_when_the_answer_to_its_commit_is_lost", |b| unknown(b, Fault::LoseAnswer).boxed()),
+        ("a_step_is_not_lost_when_its_commit_never_arrives", |b| unknown(b, Fault::LoseRequest).boxed()),
+        ("a_step_without_positions_is_not_doubled_either", |b| unknown_without_positions(b).boxed()),
+        ("missing_topics_are_all_named", |b| missing(b).boxed()),
+        ("topics_are_planned_made_and_grown", |b| topics(b).boxed()),
+        ("a_static_member_comes_back_to_its_partitions", |b| static_member(b).boxed()),
+    ];
+    let trial = |(name, case): (&str, Case)| {
+        let address = address.to_owned();
+        Trial::test(format!("kafka::{name}"), move || broker::run(Broker::new(&address), case))
+    };
+    cases.into_iter().map(trial).collect()
+}
+
+/// A transactional producer that is none of ours, initialised.
+#[expect(clippy::disallowed_methods, reason = "a stranger's client, not one of ours")]
+fn stranger(kafka: &Kafka, transactional_id: &str) -> BaseProducer {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", &kafka.address)
+        .set("transactional.id", format!("{}{transactional_id}", kafka.prefix))
+        .create()
+        .expect("a producer is made");
+    producer.init_transactions(Duration::from_secs(20)).expect("it is initialised");
+    producer
+}
+
+/// Begins a transaction with these texts in `topic`, and makes sure that the broker has them.
+fn begin(kafka: &Kafka, producer: &BaseProducer, topic: Topic, texts: &[String]) {
+    producer.begin_transaction().expect("a transaction begins");
+    let name = format!("{}{topic}", kafka.prefix);
+    for text in texts {
+        let record = BaseRecord::to(&name).partition(0).key(text.as_str()).payload(text.as_str());
+        producer.send(record).map_err(|(error, _)| error).expect("a record is sent");
+    }
+    producer.flush(Duration::from_secs(20)).expect("the broker has them");
+}
+
+/// Of committed, aborted and open records, readers and groups see the committed ones; a reader knows that it may have
+/// missed some while a transaction is open.
+async fn invisible(broker: Broker) {
+    let kafka = broker.make(1).await;
+    let producer = stranger(&kafka, "stranger");
+    begin(&kafka, &producer, INPUT, &numbers(0..5));
+    producer.commit_transaction(Duration::from_secs(20)).expect("it is committed");
+    begin(&kafka, &producer, INPUT, &numbers(5..10));
+    producer.abort_transaction(Duration::from_secs(20)).expect("it is aborted");
+    begin(&kafka, &producer, INPUT, &numbers(10..15));
+
+    assert_eq!(look(kafka.logs.as_ref(), INPUT).await, (numbers(0..5), false), "one transaction is open");
+    let mut hand = Hand::assigned(kafka.logs.as_ref(), "group", "one").await;
+    let records = hand.batch().await;
+    assert_eq!(records.iter().map(crate::hand::text).collect::<Vec<_>>(), numbers(0..5));
+
+    producer.abort_transaction(Duration::from_secs(20)).expect("it is aborted");
+    assert_eq!(seen(kafka.logs.as_ref(), INPUT).await, numbers(0..5));
+    assert!(matches!(hand.next().await, Next::Idle), "there is nothing more");
+}
+
+/// While a transaction is open, what it holds may have been committed by the time it is asked: nobody is idle.
+async fn undecided(broker: Broker) {
+    let kafka = broker.make(1).await;
+    let producer = stranger(&kafka, "stranger");
+    begin(&kafka, &producer, INPUT, &numbers(0..5));
+    let mut hand = Hand::assigned(kafka.logs.as_ref(), "group", "one").await;
+    let decided = Arc::new(AtomicBool::new(false));
+    let (other, logs) = (Arc::clone(&decided), Arc::clone(&kafka.logs));
+    let commit = async move {
+        // Each look waits until the reader gives up on the open transaction: several times a handle's patience.
+        for _ in 0..5 {
+            assert_eq!(look(logs.as_ref(), INPUT).await, (Vec::new(), false));
+        }
+        other.store(true, Ordering::Release);
+        producer.commit_transaction(Duration::from_secs(20)).expect("it is committed");
+    };
+    let watch = async {
+        let mut records = Vec::new();
+        loop {
+            match hand.next().await {
+                Next::Batch(batch) => records.extend(batch.records),
+                Next::Idle => return (decided.load(Ordering::Acquire), records.len()),
+                Next::Assigned(_) | Next::Revoking { .. } => {}
+            }
+        }
+    };
+    let ((), idle) = futures_util::future::join(commit, watch).await;
+    assert_eq!(idle, (true, 5), "it was idle only after all was decided, and handed out");
+}
+
+/// Whoever initialises the transactional id of a handle ends it: it commits nothing any more and says so.
+async fn fenced(broker: Broker) {
+    let kafka = broker.make(1).await;
+    feed(kafka.logs.as_ref(), &numbers(0..5)).await;
+    let mut hand = Hand::assigned(kafka.logs.as_ref(), "group", "one").await;
+    let records = hand.batch().await;
+    let successor = stranger(&kafka, "weir-group-one");
+    let step = hand.copying(&records);
+    assert_eq!(hand.log.commit(step.clone()).await, Err(LogError::Fenced("one".to_owned())));
+    assert_eq!(hand.log.commit(step).await, Err(LogError::Fenced("one".to_owned())), "it stays fenced");
+    assert_eq!(hand.log.next().await.map(drop), Err(LogError::Fenced("one".to_owned())));
+    drop(successor);
+    assert_eq!(seen(kafka.logs.as_ref(), OUTPUT).await, Vec::<String>::new());
+    let again = Hand::assigned(kafka.logs.as_ref(), "group", "one").await;
+    assert_eq!(again.position(), Offset(0), "no position moved");
+}
+
+/// A zombie has a transaction open when its name is opened: it can end it only in vain, and nothing of it appears.
+async fn zombie(broker: Broker) {
+    let kafka = broker.make(1).await;
+    feed(kafka.logs.as_ref(), &numbers(0..5)).await;
+    let zombie = stranger(&kafka, "weir-group-one");
+    begin(&kafka, &zombie, OUTPUT, &["zombie".to_owned()]);
+    let mut hand = Hand::assigned(kafka.logs.as_ref(), "group", "one").await;
+    assert!(zombie.commit_transaction(Duration::from_secs(20)).is_err(), "a zombie commits");
+    hand.copy_all().await;
+    assert_eq!(seen(kafka.logs.as_ref(), OUTPUT).await, numbers(0..5));
+}
+
+/// The connection breaks around a commit and stays away until nobody can know its outcome. The handle finds out: the step
+/// is there once.
+async fn unknown(broker: Broker, fault: Fault) {
+    let kafka = broker.make(1).await;
+    feed(kafka.logs.as_ref(), &numbers(0..5)).await;
+    let proxy = Proxy::to(&broker.address);
+    let logs = behind(&proxy, &kafka);
+    let mut hand = Hand::assigned(&logs, "group", "one").await;
+    let records = hand.batch().await;
+    proxy.arm(fault);
+    let step = hand.copying(&records);
+    assert_eq!(hand.log.commit(step).await, Ok(()));
+    assert!(proxy.has_struck(), "the fault was met");
+    assert_eq!(seen(kafka.logs.as_ref(), OUTPUT).await, numbers(0..5));
+    hand.copy_all().await;
+    hand.log.leave().await.expect("it leaves");
+    assert_eq!(seen(kafka.logs.as_ref(), OUTPUT).await, numbers(0..5));
+}
+
+/// The same for a step that has no position of its own: its token travels with an unchanged one.
+async fn unknown_without_positions(broker: Broker) {
+    let kafka = broker.make(1).await;
+    let proxy = Proxy::to(&broker.address);
+    let logs = behind(&proxy, &kafka);
+    let mut hand = Hand::assigned(&logs, "group", "one").await;
+    proxy.arm(Fault::LoseAnswer);
+    let step = Step { lease: hand.lease, finished: Positions::new(), records: vec![record_of(OUTPUT, "once")] };
+    assert_eq!(hand.log.commit(step).await, Ok(()));
+    assert!(proxy.has_struck(), "the fault was met");
+    assert_eq!(seen(kafka.logs.as_ref(), OUTPUT).await, ["once"]);
+}
+
+/// The same log through a proxy. The transaction's time is short: only after it the outcome is nobody's to know.
+fn behind(proxy: &Proxy, kafka: &Kafka) -> KafkaLogs {
+    let config = KafkaConfig {
+        transaction_timeout: Duration::from_secs(2),
+        session_timeout: Duration::from_secs(20),
+        ..broker::config(&proxy.address(), &kafka.prefix)
+    };
+    KafkaLogs::new(config).expect("the settings are sound")
+}
+
+async fn missing(broker: Broker) {
+    let kafka = Kafka::open(&broker.address, &broker::fresh_prefix());
+    let opened = kafka.logs.open(member("group", "one", &[Topic::Event, Topic::Signal], 5)).await;
+    let Err(LogError::Missing(names)) = opened.map(drop) else { panic!("the topics do not exist") };
+    for topic in [Topic::Event, Topic::Signal] {
+        assert!(names.contains(&format!("{}{topic}", kafka.prefix)), "{names} lacks {topic}");
+    }
+    assert!(matches!(kafka.logs.partitions(Topic::Ledger).await, Err(LogError::Missing(_))));
+}
+
+/// What is missing is made, with the right way of cleaning up; partitions are added where that is harmless; the rest is
+/// told and left.
+async fn topics(broker: Broker) {
+    let kafka = broker.make(2).await;
+    assert_eq!(kafka.logs.plan_topics(&TopicPlan::all(2)).await, Ok(Vec::new()), "all is as planned");
+    let plan = TopicPlan { partitions: vec![(Topic::Event, 3), (Topic::Signal, 3), (Topic::Gap, 1)], replication: None };
+    let expected = [
+        TopicChange::Grow { topic: Topic::Event, from: 2, to: 3 },
+        TopicChange::Refused { topic: Topic::Signal, has: 2, wanted: 3 },
+        TopicChange::Refused { topic: Topic::Gap, has: 2, wanted: 1 },
+    ];
+    assert_eq!(kafka.logs.apply_topics(&plan).await, Ok(expected.to_vec()));
+    assert_eq!(kafka.logs.partitions(Topic::Event).await, Ok(3));
+    assert_eq!(kafka.logs.partitions(Topic::Signal).await, Ok(2), "state is bound to its partitions");
+    let finding = Topic::Finding(FindingGroup::Chain);
+    assert_eq!(kafka.logs.partitions(finding).await, Ok(2));
+}
+
+/// A static member that is gone without a word is followed by its namesake at once, in its own partitions.
+async fn static_member(broker: Broker) {
+    let kafka = broker.make(1).await;
+    feed(kafka.logs.as_ref(), &numbers(0..10)).await;
+    let config = || KafkaConfig {
+        static_membership: true,
+        session_timeout: Duration::from_secs(60),
+        ..broker::config(&kafka.address, &kafka.prefix)
+    };
+    let logs = KafkaLogs::new(config()).expect("the settings are sound");
+    let mut first = Hand::assigned(&logs, "group", "one").await;
+    let records = first.batch().await;
+    let step = first.copying(&records);
+    first.log.commit(step).await.expect("it is committed");
+    // Nobody waits for a session to end: that would take a minute, and 4,000 calls of next take longer.
+    let mut second = Hand::assigned(&KafkaLogs::new(config()).expect("sound"), "group", "one").await;
+    assert_eq!(second.held.get(&at(INPUT)), Some(&records[4].offset.next()));
+    assert!(fenced_by(&mut first.log).await, "the first is fenced");
+    second.copy_all().await;
+    assert_eq!(seen(kafka.logs.as_ref(), OUTPUT).await, numbers(0..10));
+}
+
+async fn fenced_by(log: &mut Box<dyn Log>) -> bool {
+    for _ in 0..4000 {
+        match log.next().await {
+            Err(LogError::Fenced(_)) => return true,
+            Err(_) => return false,
+            Ok(_) => {}
+        }
+    }
+    false
 }

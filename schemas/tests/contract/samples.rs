@@ -333,7 +333,8 @@ pub(crate) fn watermark() -> Watermark {
         content_type: text(content_type),
         time,
     };
-    let marks = vec![mark("Audit.General", TIME), mark("FlowRun", Micros::START), mark("DLP.All", Micros::END)];
+    let marks =
+        vec![mark("Audit.General", TIME), mark("FlowRun", Micros::START), mark("DLP.All", Micros::END)];
     Watermark { marks, through: Some(3), of: Some(8) }
 }
 

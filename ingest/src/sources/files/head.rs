@@ -4,6 +4,9 @@ use super::csv;
 use super::frame::Cut;
 use crate::decode::reason;
 
+/// What is said of a file without a record.
+pub(super) const NOTHING: &str = "there is nothing in it";
+
 /// How much of a file is looked at before it is decided.
 pub(super) const HEAD_BYTES: usize = 64 * 1024;
 
@@ -28,8 +31,8 @@ pub(super) fn form(head: &[u8], whole: bool) -> Form {
     }
     let text = head.trim_ascii_start();
     let Some(first) = text.first() else {
-        let all = if whole { "there is nothing in it" } else { "it begins with 64 KiB of blanks" };
-        return refused(reason::EMPTY, all);
+        // More than 64 KiB of blanks: each line tells for itself.
+        return if whole { refused(reason::EMPTY, NOTHING) } else { Form::Lines };
     };
     if *first == b'[' {
         return Form::Values(column_of_records(head));

@@ -3,17 +3,15 @@
 //! Limits: once more than 64 MiB came out, more than 200 bytes for each byte that went in end the file. Audit logs
 //! compress 10 to 30 times.
 
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::frame::Cut;
+use super::gunzip::Gunzip;
 use crate::decode::reason;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-const BUFFER_BYTES: usize = 64 * 1024;
 
 /// So much may come out of a gzip file however little went in.
 pub(super) const BOMB_BYTES_MIN: u64 = 64 * 1024 * 1024;
@@ -56,11 +54,8 @@ impl Input {
         let went_in = Arc::new(AtomicU64::new(0));
         let start = Cursor::new(magic.into_iter().take(read).collect::<Vec<u8>>());
         let counting = Counting { inner: start.chain(file), count: Arc::clone(&went_in) };
-        let bytes: Box<dyn Read + Send> = if is_gzip {
-            Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, counting)))
-        } else {
-            Box::new(counting)
-        };
+        let bytes: Box<dyn Read + Send> =
+            if is_gzip { Box::new(Gunzip::new(counting)) } else { Box::new(counting) };
         Ok(Self { bytes, is_gzip, went_in, came_out: 0 })
     }
 

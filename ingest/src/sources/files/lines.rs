@@ -6,19 +6,23 @@
 use memchr::memchr;
 
 use super::frame::{Cut, Frame, Held};
+use super::head::NOTHING;
 use super::values::{Values, is_wrapper};
+use crate::decode::reason;
 
 #[derive(Debug)]
 pub(super) struct Lines {
     held: Held,
     line: u64,
+    /// Nothing but blanks so far.
+    blank: bool,
 }
 
 impl Lines {
     pub(super) fn new() -> Self {
         let mut held = Held::default();
         held.begin(1);
-        Self { held, line: 1 }
+        Self { held, line: 1, blank: true }
     }
 
     pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<Frame>) {
@@ -34,14 +38,20 @@ impl Lines {
     }
 
     pub(super) fn finish(&mut self, cut: Option<Cut>, out: &mut Vec<Frame>) {
+        let cut = cut.or_else(|| {
+            let nothing = self.blank && self.held.bytes().trim_ascii().is_empty() && !self.held.is_refused();
+            nothing.then(|| Cut { reason: reason::EMPTY, message: NOTHING.to_owned() })
+        });
         self.end_line(cut, out);
     }
 
     fn end_line(&mut self, cut: Option<Cut>, out: &mut Vec<Frame>) {
         if let Some(why) = cut {
+            // It was not the line that broke: what is held of it goes along.
             return self.held.refuse(why, out);
         }
         if self.held.is_refused() {
+            self.blank = false;
             return self.held.end(out);
         }
         let text = self.held.bytes().trim_ascii();
@@ -52,6 +62,7 @@ impl Lines {
         if text.is_empty() {
             return;
         }
+        self.blank = false;
         if text.starts_with(b"[") || is_wrapper(text) {
             let mut values = Values::within(self.line);
             values.push(text, out);
