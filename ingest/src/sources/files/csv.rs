@@ -171,7 +171,9 @@ impl Rows {
         self.row_line = None;
         if self.lines_to_pass > 0 {
             self.lines_to_pass -= 1;
-        } else if self.row.is_refused() || self.cell.is_empty() {
+        } else if self.row.is_refused() {
+            self.row.end(out);
+        } else if self.cell.is_empty() {
             let message = "the row has no text in its column AuditData".to_owned();
             self.row.refuse(Cut { reason: reason::NO_AUDIT_DATA, message }, out);
         } else {

@@ -122,11 +122,12 @@ impl Held {
         }
     }
 
-    /// The record ends here, and is none.
+    /// The record ends here, and is none. What was refused before keeps its own reason; this one is then said alone.
     pub(super) fn refuse(&mut self, why: Cut, out: &mut Vec<Frame>) {
-        if self.refused.is_none() {
-            self.refused = Some(why);
+        if self.refused.is_some() {
+            self.end(out);
         }
+        self.refused = Some(why);
         if self.bytes.len() > CHUNK_BYTES_MAX {
             self.give_away(out);
         }
