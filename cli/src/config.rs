@@ -6,6 +6,7 @@
 //! enrich:   {…}
 //! detect:   {rules: my-rules}
 //! sinks:    [{name: archive, kind: jsonl, path: findings.jsonl}]
+//! limits:   {records_max: 4096, bytes_max: 4194304}   # of a batch of any stage, and so of its step
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -14,10 +15,14 @@ use std::sync::Arc;
 use detect::RuleSet;
 use enrich::EnrichConfig;
 use ingest::FilesConfig;
+use pipeline::log::Limits;
 use runtime::config::{Document, LogConfig, Problems, Section};
 use sink::SinkConfig;
 
 use crate::exit::WrongConfig;
+
+/// Below this, every long record would be a step of its own.
+const BYTES_LEAST: usize = 64 * 1024;
 
 /// Everything a file can say.
 pub(crate) struct Config {
@@ -26,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) enrich: EnrichConfig,
     pub(crate) rules: Arc<RuleSet>,
     pub(crate) sinks: Vec<SinkConfig>,
+    pub(crate) limits: Limits,
 }
 
 impl Config {
@@ -38,14 +44,18 @@ impl Config {
         let problems = Problems::default();
         let root = document.root(&problems);
         let log = LogConfig::read(&root);
-        let sources = FilesConfig::read_all(&root);
+        let limits = read_limits(&root.section("limits"));
+        let mut sources = FilesConfig::read_all(&root);
+        for source in &mut sources {
+            (source.step_records_max, source.step_bytes_max) = (limits.records_max, limits.bytes_max);
+        }
         let enrich = EnrichConfig::read(&root.section("enrich"));
         let folder = rules_folder(&root);
         let sinks = SinkConfig::read_all(&root);
         root.finish();
         let found = problems.into_result().map_err(|error| lines(&error));
         match (found, load_rules(folder.as_deref())) {
-            (Ok(()), Ok(rules)) => Ok(Self { log, sources, enrich, rules, sinks }),
+            (Ok(()), Ok(rules)) => Ok(Self { log, sources, enrich, rules, sinks, limits }),
             (found, rules) => Err(join(found.err(), rules.err())),
         }
     }
@@ -70,7 +80,7 @@ impl Facts {
         let document = Document::read(path).map_err(|error| lines(&error))?;
         let problems = Problems::default();
         let root = document.root(&problems);
-        for key in ["log", "sources", "sinks"] {
+        for key in ["log", "sources", "sinks", "limits"] {
             root.has(key);
         }
         let enrich = EnrichConfig::read(&root.section("enrich"));
@@ -81,6 +91,17 @@ impl Facts {
             (Ok(()), Ok(rules)) => Ok(Self { enrich, rules }),
             (found, rules) => Err(join(found.err(), rules.err())),
         }
+    }
+}
+
+/// How much a stage takes at a time: its memory, and how much is done again after a crash. More than the standard is not
+/// allowed, since Kafka's limits for a message and a transaction are held against it.
+fn read_limits(section: &Section<'_>) -> Limits {
+    let standard = Limits::default();
+    Limits {
+        records_max: section.number("records_max", 1..=standard.records_max, standard.records_max),
+        bytes_max: section.number("bytes_max", BYTES_LEAST..=standard.bytes_max, standard.bytes_max),
+        ..standard
     }
 }
 

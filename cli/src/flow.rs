@@ -2,7 +2,11 @@
 //!
 //! Each stage is told to drain once the one before it is done, so the flow ends when the last record has been
 //! delivered. One that fails stops all; what it had not committed stays for the next start.
+//!
+//! Replicas of a stage drain one after the other: a member that leaves hands its partitions to the next, so the last one
+//! holds them all when it says that nothing is left.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -20,6 +24,8 @@ pub struct Seat {
     pub title: String,
     /// Its group on the log.
     pub group: String,
+    /// Which replica of its group it is, here in this process: 0 unless there are more.
+    pub replica: u32,
     /// What it reads.
     pub topics: Vec<Topic>,
     /// What it does.
@@ -54,6 +60,13 @@ impl Surroundings {
     pub fn member(&self, group: &str, topics: Vec<Topic>) -> Member {
         Member { group: group.to_owned(), name: self.member.clone(), topics, limits: self.limits }
     }
+
+    /// The surroundings of a replica of this process.
+    #[must_use]
+    pub fn of_replica(&self, replica: u32) -> Self {
+        let member = if replica == 0 { self.member.clone() } else { format!("{}-{replica}", self.member) };
+        Self { member, ..self.clone() }
+    }
 }
 
 /// What the flow came to.
@@ -82,13 +95,17 @@ pub async fn run<T: Send + 'static>(
     for level in levels {
         let done = CancellationToken::new();
         let left = Arc::new(std::sync::atomic::AtomicUsize::new(level.len()));
+        let mut last_of_group: BTreeMap<String, CancellationToken> = BTreeMap::new();
         for seat in level {
             let counters = Arc::new(Counters::default());
             tallies.push((seat.title.clone(), Arc::clone(&counters)));
-            let (around, drain) = (around.clone(), before.clone());
+            let around = around.of_replica(seat.replica);
+            let ended = CancellationToken::new();
+            let drain = last_of_group.insert(seat.group.clone(), ended.clone()).unwrap_or_else(|| before.clone());
             let (done, left) = (done.clone(), Arc::clone(&left));
             tasks.spawn(async move {
                 take(&around, seat, drain, &counters).await?;
+                ended.cancel();
                 if left.fetch_sub(1, std::sync::atomic::Ordering::AcqRel) == 1 {
                     done.cancel();
                 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use enrich::Lookups;
 use pipeline::Clock;
-use pipeline::log::Limits;
 use runtime::shutdown::Shutdown;
 
 use crate::args::RunArgs;
@@ -22,7 +21,7 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let around = Surroundings {
         logs: config.log.open(clock.clone())?,
         member: "0".to_owned(),
-        limits: Limits::default(),
+        limits: config.limits,
         clock,
         stop: shutdown.token().clone(),
     };

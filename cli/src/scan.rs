@@ -96,6 +96,7 @@ async fn levels(
         levels.push(vec![Seat {
             title: "dead letters".to_owned(),
             group: LETTERS_GROUP.to_owned(),
+            replica: 0,
             topics: letter_topics(),
             stage: Box::new(stage),
         }]);

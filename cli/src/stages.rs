@@ -30,6 +30,7 @@ pub fn enrich(lookups: Arc<Lookups>) -> Seat {
     Seat {
         title: "enrich".to_owned(),
         group: ENRICH_GROUP.to_owned(),
+        replica: 0,
         topics: vec![Topic::Event],
         stage: Box::new(EnrichStage::new(lookups)),
     }
@@ -44,6 +45,7 @@ pub async fn matching(around: &Surroundings, rules: Arc<RuleSet>) -> anyhow::Res
     Ok(Seat {
         title: "match".to_owned(),
         group: MATCH_GROUP.to_owned(),
+        replica: 0,
         topics: vec![Topic::Enriched],
         stage: Box::new(MatchStage::new(rules, partitions, around.clock.clone())),
     })
@@ -56,6 +58,7 @@ pub fn correlate(around: &Surroundings, rules: Arc<RuleSet>) -> Seat {
     Seat {
         title: "correlate".to_owned(),
         group: CORRELATE_GROUP.to_owned(),
+        replica: 0,
         topics: vec![Topic::Signal],
         stage: Box::new(stage),
     }
@@ -67,6 +70,7 @@ pub fn sink(around: &Surroundings, name: &str, group: String, sink: Box<dyn Sink
     Seat {
         title: format!("sink {name}"),
         group,
+        replica: 0,
         topics: Topic::findings(),
         stage: Box::new(SinkStage::new(name, sink, around.clock.clone())),
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use enrich::Lookups;
 use pipeline::Clock;
-use pipeline::log::Limits;
 use runtime::shutdown::Shutdown;
 
 use crate::args::WorkerArgs;
@@ -57,7 +56,7 @@ async fn start(args: &WorkerArgs) -> anyhow::Result<(Config, Surroundings, Shutd
     let around = Surroundings {
         logs: config.log.open(clock.clone())?,
         member: args.member.clone(),
-        limits: Limits::default(),
+        limits: config.limits,
         clock,
         stop: shutdown.token().clone(),
     };

@@ -95,7 +95,8 @@ impl CorrelateStage {
                 continue;
             }
             let table = reader.restore(Topic::DetectState, at.partition).await?;
-            let partition = Partition::restore(&self.rules, &table).map_err(|error| Halt(format!("{at}: {error}")))?;
+            let partition =
+                Partition::restore(&self.rules, &table).map_err(|error| Halt(format!("{at}: {error}")))?;
             self.partitions.insert(at.partition, partition);
         }
         Ok(())
@@ -111,9 +112,8 @@ impl CorrelateStage {
             let partition = partition.ok_or_else(|| Halt(format!("{} was never assigned", record.at)))?;
             touched.insert(number);
             let outcome = take(partition, &self.rules, record, now);
-            work.outcomes.push(
-                outcome.unwrap_or_else(|error| Outcome::Reject(reason::UNREADABLE, error.to_string())),
-            );
+            work.outcomes
+                .push(outcome.unwrap_or_else(|error| Outcome::Reject(reason::UNREADABLE, error.to_string())));
         }
         for number in touched {
             let Some(partition) = self.partitions.get_mut(&number) else { continue };

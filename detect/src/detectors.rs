@@ -2,14 +2,10 @@
 //!
 //! A detector is three pure parts: *fold* one event into an order-free state, *read* from the state what one bucket has
 //! to say, and say how far an event *reaches*. None of them knows an order, a clock or what was said before; the driver
-//! (`correlate/driver.rs`) turns readings into findings, once for all kinds. The laws in `tests/laws.rs` run over
+//! (`correlate/driver.rs`) turns readings into findings, once for all kinds. The laws in `correlate/laws.rs` run over
 //! [`specimens`], so that a new kind is under them as soon as it is in the list.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Debug,
-    ops::RangeInclusive,
-};
+use std::{collections::BTreeMap, fmt::Debug, ops::RangeInclusive};
 
 use schemas::{EventId, Micros, id::Hasher};
 
@@ -108,12 +104,6 @@ pub trait Detector: Send + Sync + Debug {
 
     /// How long one slot of the state is, in microseconds.
     fn slot(&self) -> i64;
-
-    /// Every bucket that may have something to say: for the full reading, which only tests and the freeze use.
-    fn buckets(&self, state: &Slots) -> BTreeSet<i64> {
-        let starts = state.iter().map(|slot| Micros(slot.index().saturating_mul(self.slot())));
-        starts.flat_map(|start| self.reach(start)).collect()
-    }
 
     /// When a bucket ends.
     fn bucket_end(&self, bucket: i64) -> Micros {

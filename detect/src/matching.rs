@@ -13,9 +13,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use pipeline::{
-    Batch, Clock, Halt, Incoming, Outcome, Outgoing, Route, Stage, Work, log::Assignment,
-};
+use pipeline::{Batch, Clock, Halt, Incoming, Outcome, Outgoing, Route, Stage, Work, log::Assignment};
 use schemas::{
     FindingId, Message, Micros, StageName, Topic, TopicPartition,
     codec::{self, CodecError},
@@ -102,7 +100,10 @@ fn finding(rule: &Rule, view: &View<'_>, now: Micros) -> Finding {
         group: info.group.name().to_owned(),
         kind: info.kind.to_owned(),
         severity: info.level,
-        entity: Entity { kind: rule.entity_kind.clone(), id: signals::bounded(id.first().map_or("", String::as_str)) },
+        entity: Entity {
+            kind: rule.entity_kind.clone(),
+            id: signals::bounded(id.first().map_or("", String::as_str)),
+        },
         summary: rule.summary.render(|field| view.texts(field)),
         description: info.description.clone(),
         first_time: event.time,
@@ -206,4 +207,3 @@ impl Stage for MatchStage {
         })
     }
 }
-

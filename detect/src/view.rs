@@ -65,10 +65,7 @@ impl<'a> View<'a> {
 impl rsigma_eval::Event for View<'_> {
     fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
         if let Some(name) = path.strip_prefix("weir.") {
-            return match name {
-                "mailbox" => self.mailbox(),
-                _ => canonical::weir(&self.event.event, name).ok().flatten(),
-            };
+            return canonical::weir(&self.event.event, name).ok().flatten();
         }
         if let Some(name) = path.strip_prefix("enrich.") {
             return canonical::enrich(self.event, name).ok().flatten();
@@ -107,17 +104,6 @@ impl rsigma_eval::Event for View<'_> {
         let mut keys = vec![Cow::Borrowed("weir"), Cow::Borrowed("enrich")];
         keys.extend(self.record.iter().flat_map(Record::keys).map(Cow::Borrowed));
         Some(keys)
-    }
-}
-
-impl View<'_> {
-    /// `weir.mailbox`: the mailbox an Exchange command is about: `Parameters.Identity`, else `ObjectId` before `\`
-    /// (inbox rules are named `mailbox\rule`), lower case.
-    fn mailbox(&self) -> Option<EventValue<'_>> {
-        let record = self.record.as_ref()?;
-        let name = record.text("Parameters.Identity").or_else(|| record.text("ObjectId"))?;
-        let mailbox = name.split('\\').next().unwrap_or_default().to_lowercase();
-        (!mailbox.is_empty()).then_some(EventValue::Str(Cow::Owned(mailbox)))
     }
 }
 

@@ -31,6 +31,10 @@ pub struct FilesConfig {
     pub record_bytes_max: usize,
     /// How far time has come once all files are read.
     pub at_end: AtEnd,
+    /// A step takes at most so many records.
+    pub step_records_max: usize,
+    /// A step ends once its records hold so many bytes; one record may exceed it alone.
+    pub step_bytes_max: usize,
 }
 
 /// How far time has come once all files are read.
@@ -45,6 +49,10 @@ pub enum AtEnd {
 
 /// Below every broker's default limit of 1 MB a message.
 const RECORD_BYTES_MAX: usize = 900_000;
+
+/// As a batch of the other stages: a transaction of that size costs nothing that can be measured.
+const STEP_RECORDS_MAX: usize = 4096;
+const STEP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The longest name of a source: it becomes part of a group's name.
 const NAME_CHARS_MAX: usize = 40;
@@ -93,6 +101,8 @@ impl FilesConfig {
             environment: None,
             record_bytes_max: RECORD_BYTES_MAX,
             at_end: AtEnd::default(),
+            step_records_max: STEP_RECORDS_MAX,
+            step_bytes_max: STEP_BYTES_MAX,
         }
     }
 

@@ -140,6 +140,8 @@ impl Turn<'_> {
             files: self.paths.iter().map(known).collect(),
             origin: self.source.origin(),
             progress: Arc::clone(&self.context.progress),
+            records_max: self.source.step_records_max,
+            bytes_max: self.source.step_bytes_max,
         };
         self.context.progress.begin(job.files.len() as u64, bytes_of(self.paths));
         let (sender, mut receiver) = mpsc::channel(1);

@@ -21,6 +21,7 @@ use libtest_mimic::{Arguments, Trial};
 use pipeline::conformance::CASES;
 
 fn main() -> ExitCode {
+    drop(tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).try_init());
     if let Some(script) = killed::asked() {
         return killed::child(&script);
     }

@@ -128,7 +128,8 @@ mod tests {
     fn a_finding_is_created_updated_closed_and_comes_back_with_rising_revisions() {
         let mut open = Open::default();
         let steps = [reading(5), reading(5), reading(6), None, None, reading(6), None];
-        let said: Vec<_> = steps.into_iter().map(|step| open.revise(7, step).map(|r| (r.number, r.change))).collect();
+        let said: Vec<_> =
+            steps.into_iter().map(|step| open.revise(7, step).map(|r| (r.number, r.change))).collect();
         let expected = [
             Some((1, Change::Create)),
             None,

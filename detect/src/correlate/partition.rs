@@ -79,7 +79,8 @@ impl Partition {
         for value in table.values() {
             let state: DetectState = schemas::decode(value).map_err(|error| broken(error.to_string()))?;
             if state.tenant.is_empty() && state.group_value.is_empty() {
-                partition.control = Control::decode(&state.state).map_err(|error| broken(error.to_string()))?;
+                partition.control =
+                    Control::decode(&state.state).map_err(|error| broken(error.to_string()))?;
                 continue;
             }
             let hash = signal::key_hash(&state.tenant, &state.group_value);
@@ -109,7 +110,8 @@ impl Partition {
                 wanted.push((rule, stateful, occurrence(signal)));
             }
             let Some((_, _, occurrence)) = wanted.get_mut(at) else { continue };
-            occurrence.roles |= u32::try_from(part.role).ok().and_then(|role| 1_u64.checked_shl(role)).unwrap_or(0);
+            occurrence.roles |=
+                u32::try_from(part.role).ok().and_then(|role| 1_u64.checked_shl(role)).unwrap_or(0);
             if !part.value.is_empty() {
                 occurrence.values.push(&part.value);
             }
@@ -254,7 +256,14 @@ impl Partition {
 }
 
 fn occurrence(signal: &Signal) -> Occurrence<'_> {
-    Occurrence { time: signal.time, event: signal.event_id, actor: &signal.actor, roles: 0, values: Vec::new(), facts: Vec::new() }
+    Occurrence {
+        time: signal.time,
+        event: signal.event_id,
+        actor: &signal.actor,
+        roles: 0,
+        values: Vec::new(),
+        facts: Vec::new(),
+    }
 }
 
 impl Step {

@@ -36,7 +36,9 @@ impl Subject<'_> {
             Change::Close => format!("no longer holds: {}", info.title),
         };
         let mut facts = BTreeMap::new();
-        for field in ["count", "window", "values"].into_iter().chain(self.rule.facts.iter().map(String::as_str)) {
+        for field in
+            ["count", "window", "values"].into_iter().chain(self.rule.facts.iter().map(String::as_str))
+        {
             facts.insert(field.to_owned(), join(&self.values(field, reading)));
         }
         facts.retain(|_, value| !value.is_empty());

@@ -102,7 +102,10 @@ impl KeyState {
     /// The memory taken, in bytes, without the allocator's own.
     pub(super) fn bytes(&self) -> usize {
         let rules = self.rules.iter().map(|state| state.slots.bytes() + state.open.bytes()).sum::<usize>();
-        size_of::<Self>() + self.tenant.capacity() + self.group_value.capacity() + rules
+        size_of::<Self>()
+            + self.tenant.capacity()
+            + self.group_value.capacity()
+            + rules
             + self.rules.capacity() * size_of::<RuleState>()
     }
 }
@@ -145,7 +148,9 @@ fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Unreadable> {
 fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unreadable> {
     match bytes.split_first() {
         Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|error| Unreadable(error.to_string())),
-        Some((version, _)) => Err(Unreadable(format!("version {version}, where this program writes {VERSION}"))),
+        Some((version, _)) => {
+            Err(Unreadable(format!("version {version}, where this program writes {VERSION}")))
+        }
         None => Err(Unreadable("no bytes".to_owned())),
     }
 }

@@ -78,7 +78,11 @@ impl Watermarks {
             content_types.is_empty() || content_types.iter().any(|wanted| wanted == content_type)
         });
         let low = wanted.map(|(_, times)| {
-            if times.len() < self.of { Micros::START.0 } else { times.iter().copied().min().unwrap_or(Micros::START.0) }
+            if times.len() < self.of {
+                Micros::START.0
+            } else {
+                times.iter().copied().min().unwrap_or(Micros::START.0)
+            }
         });
         Micros(low.min().unwrap_or(Micros::START.0))
     }

@@ -174,7 +174,8 @@ impl Slot {
     }
 
     fn heap_bytes(&self) -> usize {
-        let texts = [&self.values, &self.actors].into_iter().chain(self.facts.iter().map(|fact| &fact.values));
+        let texts =
+            [&self.values, &self.actors].into_iter().chain(self.facts.iter().map(|fact| &fact.values));
         let text_bytes = |texts: &Vec<Box<str>>| {
             texts.capacity() * size_of::<Box<str>>() + texts.iter().map(|text| text.len()).sum::<usize>()
         };
@@ -208,7 +209,9 @@ fn facts(slots: &[&Slot]) -> BTreeMap<String, Vec<String>> {
     for fact in slots.iter().flat_map(|slot| &slot.facts) {
         all.entry(&fact.field).or_default().extend(fact.values.iter().map(|value| &**value));
     }
-    let kept = all.into_iter().map(|(field, values)| (field.to_owned(), smallest(values.into_iter(), FACT_VALUES_MAX)));
+    let kept = all
+        .into_iter()
+        .map(|(field, values)| (field.to_owned(), smallest(values.into_iter(), FACT_VALUES_MAX)));
     kept.collect()
 }
 

@@ -99,7 +99,8 @@ fn some_of(mut values: Vec<String>, most: usize) -> Vec<String> {
 
 /// What the rule shows of an event.
 fn facts(rule: &Rule, view: &View<'_>) -> BTreeMap<String, String> {
-    let facts = rule.facts.iter().map(|field| (field.clone(), cut(&join(&view.texts(field)), FACT_BYTES_MAX)));
+    let facts =
+        rule.facts.iter().map(|field| (field.clone(), cut(&join(&view.texts(field)), FACT_BYTES_MAX)));
     facts.filter(|(_, value)| !value.is_empty()).collect()
 }
 

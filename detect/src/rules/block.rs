@@ -21,7 +21,8 @@ pub(super) struct Block {
     /// For kinds that Sigma cannot say: what state is kept for.
     #[serde(default)]
     pub(super) group_by: Vec<String>,
-    /// The content types that feed the rule: their watermark freezes its buckets. None named: all of the tenant's.
+    /// The content types that feed the rule: their watermark freezes its buckets. None named: all of the tenant's. While
+    /// none of them has a watermark nothing is frozen and state is kept.
     #[serde(default)]
     pub(super) content_types: Vec<String>,
 }

@@ -2,23 +2,22 @@
 //! is a problem for [`super::lint`].
 //!
 //! A file holds one detection document with a `weir:` block, or base documents and one correlation with the block.
-//! Sigma filters, array quantifiers over whole events (`rsigma.include_event`) and the correlation types that need
-//! order or arithmetic are refused rather than ignored.
+//! Sigma filters, whole events in results (`rsigma.include_event`) and the correlation types that need order or
+//! arithmetic are refused rather than ignored.
 
 use std::collections::BTreeMap;
 
 use rsigma_eval::Engine;
-use rsigma_parser::{CorrelationRule, Level, SigmaCollection, SigmaRule, parse_sigma_yaml};
-use schemas::{FindingGroup, finding::Severity};
-use serde::Deserialize;
+use rsigma_parser::{CorrelationRule, SigmaCollection, SigmaRule, parse_sigma_yaml};
+use schemas::FindingGroup;
 
 use super::{Pack, Rule, RuleFile, RuleInfo, RuleProblem, RuleSet, Stateful, Target, Template, block::Block};
 use crate::detectors::{Detector, off_hours::OffHours};
 
 mod correlation;
+mod head;
 
-/// State keeps the values of every fact.
-const FACTS_MAX: usize = 16;
+use head::Head;
 
 /// Compiles every file of a pack, or says everything that is wrong with it.
 pub(super) fn compile(pack: &Pack) -> Result<RuleSet, Vec<RuleProblem>> {
@@ -44,17 +43,6 @@ struct Document {
     file: String,
     sigma: SigmaRule,
     targets: Vec<Target>,
-}
-
-/// What detection and correlation documents have in common.
-struct Head<'a> {
-    id: Option<&'a str>,
-    title: &'a str,
-    level: Option<Level>,
-    tags: &'a [String],
-    description: Option<&'a str>,
-    false_positives: &'a [String],
-    block: Option<Result<Block, String>>,
 }
 
 impl Compiler {
@@ -146,9 +134,12 @@ impl Compiler {
         }
         let number = self.add(file, rule);
         for (base, role) in bases.into_iter().zip(plan.roles) {
-            let mut targets: Vec<Target> = role.map(|role| Target { rule: number, role }).into_iter().collect();
+            let mut targets: Vec<Target> =
+                role.map(|role| Target { rule: number, role }).into_iter().collect();
             if correlation.generate {
                 targets.extend(self.generated(file, &base));
+            } else if base.custom_attributes.contains_key("weir") {
+                self.problem(file, "a base document has a weir block, and generate is not true");
             }
             self.documents.push(Document { file: file.path.clone(), sigma: base, targets });
         }
@@ -158,52 +149,20 @@ impl Compiler {
     fn generated(&mut self, file: &RuleFile, base: &SigmaRule) -> Option<Target> {
         let (block, info) = self.head(file, &Head::of_detection(base), "single")?;
         let rule = self.rule(file, &block, info)?;
-        if rule.entity_field.is_none() {
-            self.problem(file, "weir.entity.field is missing in a base document");
+        if rule.entity_field.is_none() || block.kind.is_some() || !block.group_by.is_empty() {
+            self.problem(
+                file,
+                "the weir block of a base document needs an entity.field, and no kind or group_by",
+            );
         }
         Some(Target { rule: self.add(file, rule), role: 0 })
     }
 
+    /// What a document says about itself; `None` when that is not enough for a rule.
     fn head(&mut self, file: &RuleFile, head: &Head<'_>, kind: &'static str) -> Option<(Block, RuleInfo)> {
-        let block = match &head.block {
-            Some(Ok(block)) => block.clone(),
-            Some(Err(error)) => {
-                self.problem(file, format!("weir: {error}"));
-                return None;
-            }
-            None => {
-                self.problem(file, "the weir block is missing");
-                return None;
-            }
-        };
-        if block.facts.len() > FACTS_MAX {
-            self.problem(file, format!("weir.facts has more than {FACTS_MAX} fields"));
-        }
-        if block.major < 1 {
-            self.problem(file, "weir.major is less than 1");
-        }
-        let id = head.id.filter(|id| is_uuid(id));
-        if id.is_none() {
-            self.problem(file, "the id is missing or no UUID");
-        }
-        let level = head.level.and_then(|level| Severity::named(level.as_str()));
-        if level.is_none() {
-            self.problem(file, "the level is missing");
-        }
-        let info = RuleInfo {
-            name: file.name.clone(),
-            id: id?.to_owned(),
-            title: head.title.to_owned(),
-            group: FindingGroup::named(&file.group)?,
-            level: level?,
-            kind,
-            major: block.major,
-            tags: head.tags.to_vec(),
-            techniques: head.tags.iter().filter_map(|tag| technique(tag)).collect(),
-            description: head.description.unwrap_or_default().trim().to_owned(),
-            false_positives: head.false_positives.to_vec(),
-        };
-        Some((block, info))
+        let (read, problems) = head.read(file, kind);
+        problems.into_iter().for_each(|problem| self.problem(file, problem));
+        read
     }
 
     fn rule(&mut self, file: &RuleFile, block: &Block, info: RuleInfo) -> Option<Rule> {
@@ -302,46 +261,4 @@ impl Compiler {
     fn problem(&mut self, file: &RuleFile, problem: impl Into<String>) {
         self.problems.push(RuleProblem::new(&file.path, problem));
     }
-}
-
-impl<'a> Head<'a> {
-    fn of_detection(sigma: &'a SigmaRule) -> Self {
-        let block = sigma.custom_attributes.get("weir");
-        Self {
-            id: sigma.id.as_deref(),
-            title: &sigma.title,
-            level: sigma.level,
-            tags: &sigma.tags,
-            description: sigma.description.as_deref(),
-            false_positives: &sigma.falsepositives,
-            block: block.map(|block| Block::deserialize(block).map_err(|error| error.to_string())),
-        }
-    }
-
-    fn of_correlation(sigma: &'a CorrelationRule) -> Self {
-        let block = sigma.custom_attributes.get("weir");
-        Self {
-            id: sigma.id.as_deref(),
-            title: &sigma.title,
-            level: sigma.level,
-            tags: &sigma.tags,
-            description: sigma.description.as_deref(),
-            false_positives: &sigma.falsepositives,
-            block: block.map(|block| Block::deserialize(block).map_err(|error| error.to_string())),
-        }
-    }
-}
-
-/// 8-4-4-4-12 hex digits.
-fn is_uuid(text: &str) -> bool {
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    lengths == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
-}
-
-/// `T1098.003` of `attack.t1098.003`.
-pub(super) fn technique(tag: &str) -> Option<String> {
-    let id = tag.strip_prefix("attack.t")?;
-    let (number, sub) = id.split_once('.').map_or((id, None), |(number, sub)| (number, Some(sub)));
-    let digits = |text: &str, many: usize| text.len() == many && text.bytes().all(|byte| byte.is_ascii_digit());
-    (digits(number, 4) && sub.is_none_or(|sub| digits(sub, 3))).then(|| format!("T{id}"))
 }

@@ -92,7 +92,8 @@ impl Pack {
             }
         }
         if self.files.len() > FILES_MAX {
-            problems.push(RuleProblem::new(&folder.to_string_lossy(), format!("more than {FILES_MAX} files")));
+            problems
+                .push(RuleProblem::new(&folder.to_string_lossy(), format!("more than {FILES_MAX} files")));
         }
         if problems.is_empty() { Ok(self) } else { Err(problems) }
     }
@@ -100,7 +101,8 @@ impl Pack {
 
 /// What lies in a folder, by name.
 fn entries(folder: &Path, problems: &mut Vec<RuleProblem>) -> Vec<std::path::PathBuf> {
-    let list = fs::read_dir(folder).and_then(|list| list.take(FILES_MAX).map(|entry| Ok(entry?.path())).collect());
+    let list =
+        fs::read_dir(folder).and_then(|list| list.take(FILES_MAX).map(|entry| Ok(entry?.path())).collect());
     match list {
         Ok(mut paths) => {
             let sorted: &mut Vec<std::path::PathBuf> = &mut paths;
@@ -134,6 +136,8 @@ fn text(file: &Path, problems: &mut Vec<RuleProblem>) -> Option<String> {
             problems.push(RuleProblem::new(&path, format!("more than {FILE_BYTES_MAX} bytes")));
             None
         }
-        _ => fs::read_to_string(file).map_err(|error| problems.push(RuleProblem::new(&path, error.to_string()))).ok(),
+        _ => fs::read_to_string(file)
+            .map_err(|error| problems.push(RuleProblem::new(&path, error.to_string())))
+            .ok(),
     }
 }

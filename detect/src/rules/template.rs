@@ -66,7 +66,8 @@ impl Template {
 
 /// Values in one line.
 pub(crate) fn join(values: &[String]) -> String {
-    let mut line: Vec<String> = values.iter().take(VALUES_MAX).map(|value| cut(value, VALUE_BYTES_MAX)).collect();
+    let mut line: Vec<String> =
+        values.iter().take(VALUES_MAX).map(|value| cut(value, VALUE_BYTES_MAX)).collect();
     if values.len() > VALUES_MAX {
         line.push(format!("and {} more", values.len() - VALUES_MAX));
     }

@@ -21,7 +21,9 @@
 
 use std::collections::BTreeSet;
 
-use schemas::{EventId, FindingId, Micros, finding::Change, finding::Finding, watermark::Mark, watermark::Watermark};
+use schemas::{
+    EventId, FindingId, Micros, finding::Change, finding::Finding, watermark::Mark, watermark::Watermark,
+};
 use serde::Deserialize;
 
 use super::{Pack, RuleProblem, RuleSet};

@@ -21,7 +21,7 @@ type Field<'a> = Result<Option<EventValue<'a>>, Unknown>;
 pub(crate) fn is_known(path: &str) -> bool {
     if let Some(name) = path.strip_prefix("weir.") {
         let run = Activity { run: Some(Run::default()), ..Activity::default() };
-        return name == "mailbox" || of_event(None, name).or_else(|_| of_activity(&run, name)).is_ok();
+        return of_event(None, name).or_else(|_| of_activity(&run, name)).is_ok();
     }
     match path.strip_prefix("enrich.") {
         Some(name) => of_blocks(None, name).is_ok(),
@@ -47,7 +47,9 @@ fn of_event<'a>(event: Option<&'a Event>, name: &str) -> Field<'a> {
         "source" => |event| text(&event.source),
         "content_type" => |event| text(&event.content_type),
         "workload" => |event| text(&event.workload),
-        "record_type" => |event| (event.record_type >= 0).then(|| EventValue::Int(i64::from(event.record_type))),
+        "record_type" => {
+            |event| (event.record_type >= 0).then(|| EventValue::Int(i64::from(event.record_type)))
+        }
         "native_id" => |event| text(&event.native_id),
         _ => return Err(Unknown),
     };
@@ -69,7 +71,9 @@ fn of_activity<'a>(activity: &'a Activity, name: &str) -> Field<'a> {
         "resource.id" => text(&activity.resource.id),
         "resource.name" => text(&activity.resource.name),
         "environment.id" => activity.environment.as_ref().and_then(|environment| text(&environment.id)),
-        "environment.is_default" => activity.environment.as_ref().map(|environment| flag(environment.is_default)),
+        "environment.is_default" => {
+            activity.environment.as_ref().map(|environment| flag(environment.is_default))
+        }
         "connectors" => list(activity.connectors.iter().map(String::as_str)),
         "recipients" => list(activity.recipients.iter().map(String::as_str)),
         "address.ip" => activity.address.as_ref().and_then(|address| text(&address.ip)),
@@ -100,7 +104,9 @@ fn of_blocks<'a>(event: Option<&'a EnrichedEvent>, name: &str) -> Field<'a> {
         (_, "status") => return status(event, block),
         ("user", "approved_sharer") => |event| event.user.approved_sharer.map(flag),
         ("user", "domain") => |event| text(&event.user.domain),
-        ("recipients", "relation") => |event| list(event.recipients.relations.iter().map(|fact| &*fact.relation)),
+        ("recipients", "relation") => {
+            |event| list(event.recipients.relations.iter().map(|fact| &*fact.relation))
+        }
         ("recipients", "domain") => |event| list(event.recipients.relations.iter().map(|fact| &*fact.domain)),
         ("recipients", "has_outside") => |event| event.recipients.has_outside.map(flag),
         ("connectors", "class") => |event| list(event.connectors.classes.iter().map(|fact| &*fact.class)),

@@ -5,7 +5,7 @@
 //! a thread of its own, one portion ahead of the log.
 //!
 //! Limits: 64 KiB are read at a time; a record of 16 MiB is held whole, a longer one leaves in parts; a portion holds at
-//! most 4,096 records or 4 MiB (one record may exceed that alone).
+//! most as much as the source's configuration says: 4,096 records or 4 MiB (one record may exceed that alone).
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -38,8 +38,6 @@ pub use paths::{Problem, list};
 pub use resume::Known;
 use resume::{Counted, Resume};
 
-const PORTION_RECORDS_MAX: usize = 4096;
-const PORTION_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// So many small files share a portion.
 const PORTION_PARTS_MAX: usize = 256;
 /// What a record's typed fields add to its bytes, roughly.
@@ -54,6 +52,10 @@ pub struct Job {
     pub origin: Origin,
     /// Where to count.
     pub progress: Arc<Progress>,
+    /// A portion holds at most so many records.
+    pub records_max: usize,
+    /// A portion ends once it holds so many bytes.
+    pub bytes_max: usize,
 }
 
 /// What goes into one step.
@@ -183,7 +185,7 @@ impl Reading<'_> {
             if let Some(part) = self.portion.parts.last_mut() {
                 part.found.push(found);
             }
-            if self.records >= PORTION_RECORDS_MAX || self.bytes >= PORTION_BYTES_MAX {
+            if self.records >= self.job.records_max || self.bytes >= self.job.bytes_max {
                 if !self.send() {
                     return false;
                 }

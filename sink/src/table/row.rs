@@ -35,6 +35,8 @@ impl Columns {
         let events = usize::try_from(finding.event_count).unwrap_or_default();
         let entity = clean(&finding.entity.id, ENTITY_CHARS_MAX);
         let summary = clean(&finding.summary, SUMMARY_CHARS_MAX);
+        // A summary that names the entity says it all.
+        let entity = if names(&summary, &entity) { String::new() } else { entity };
         let parts: Vec<String> = [entity, summary].into_iter().filter(|part| !part.is_empty()).collect();
         let events = count(events, "event").replace(' ', &GLUE.to_string());
         let text = format!("{} ·{GLUE}{events}", parts.join(" · "));
@@ -45,6 +47,15 @@ impl Columns {
             write_block(&lead, indent, &text, width, out);
         }
     }
+}
+
+/// Whether the entity stands in the summary by itself, and not only as a part of another name.
+fn names(summary: &str, entity: &str) -> bool {
+    let is_apart = |c: char| c.is_whitespace() || "(),:;\"'".contains(c);
+    let mut between = summary.split(entity).zip(summary.split(entity).skip(1));
+    between.any(|(before, after)| {
+        before.chars().next_back().is_none_or(is_apart) && after.chars().next().is_none_or(is_apart)
+    })
 }
 
 /// How many digits tell every id from every other, but not fewer than eight.

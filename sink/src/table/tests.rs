@@ -78,6 +78,24 @@ fn ids_are_as_long_as_it_takes_to_tell_them_apart() {
 }
 
 #[test]
+fn an_entity_that_the_summary_names_is_not_said_twice() {
+    let row = |id: &str, summary: &str| {
+        let entity = Entity { kind: "user".to_owned(), id: id.to_owned() };
+        let table = render(&[Finding { entity, summary: summary.to_owned(), ..finding(1) }], &Layout::default());
+        let row = table.lines().nth(1).unwrap().to_owned();
+        row.split_once("05:09  ").unwrap().1.replace('\u{a0}', " ")
+    };
+    assert_eq!(row("192.0.2.1", "192.0.2.1 failed"), "192.0.2.1 failed · 2 events");
+    assert_eq!(row("bob@x.example", "mail to (bob@x.example)"), "mail to (bob@x.example) · 2 events");
+    assert_eq!(row("bob", "mail goes to bob"), "mail goes to bob · 2 events");
+    // Another name that only begins or ends like it is no mention.
+    assert_eq!(row("bob", "bob@x.example did it"), "bob · bob@x.example did it · 2 events");
+    assert_eq!(row("192.0.2.1", "192.0.2.11 failed"), "192.0.2.1 · 192.0.2.11 failed · 2 events");
+    assert_eq!(row("", "somebody failed"), "somebody failed · 2 events");
+    assert_eq!(row("bob", ""), "bob · 2 events");
+}
+
+#[test]
 fn times_do_not_repeat_what_is_the_same() {
     let over =
         |micros| render(&[Finding { last_time: START.plus(micros), ..finding(1) }], &Layout::default());

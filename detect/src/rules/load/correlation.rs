@@ -45,7 +45,7 @@ pub(super) fn plan(correlation: &CorrelationRule, bases: &[SigmaRule]) -> Result
 
 fn window(correlation: &CorrelationRule) -> Result<i64, String> {
     let seconds = correlation.timespan.seconds;
-    if seconds == 0 || seconds % 60 != 0 || seconds > WINDOW_SECONDS_MAX {
+    if seconds == 0 || !seconds.is_multiple_of(60) || seconds > WINDOW_SECONDS_MAX {
         return Err("the timespan is not a number of whole minutes, at most 31 days".to_owned());
     }
     i64::try_from(seconds).map(|seconds| seconds * SECOND).map_err(|error| error.to_string())
@@ -54,7 +54,8 @@ fn window(correlation: &CorrelationRule) -> Result<i64, String> {
 /// The number of each base document in the correlation's list.
 fn roles(correlation: &CorrelationRule, bases: &[SigmaRule], problems: &mut Vec<String>) -> Vec<Option<u32>> {
     let listed = &correlation.rules;
-    let is = |base: &SigmaRule, name: &String| base.name.as_ref() == Some(name) || base.id.as_ref() == Some(name);
+    let is =
+        |base: &SigmaRule, name: &String| base.name.as_ref() == Some(name) || base.id.as_ref() == Some(name);
     for name in listed {
         if bases.iter().filter(|base| is(base, name)).count() != 1 {
             problems.push(format!("correlation rule {name:?} is not exactly one document of this file"));
@@ -63,7 +64,8 @@ fn roles(correlation: &CorrelationRule, bases: &[SigmaRule], problems: &mut Vec<
     if listed.is_empty() || listed.len() > ROLES_MAX {
         problems.push(format!("a correlation lists 1 to {ROLES_MAX} rules"));
     }
-    let number = |base| listed.iter().position(|name| is(base, name)).and_then(|role| u32::try_from(role).ok());
+    let number =
+        |base| listed.iter().position(|name| is(base, name)).and_then(|role| u32::try_from(role).ok());
     let roles: Vec<Option<u32>> = bases.iter().map(number).collect();
     if roles.contains(&None) {
         problems.push("a base document is in no correlation".to_owned());

@@ -6,8 +6,8 @@
 use schemas::{
     Event, EventId, Micros,
     enriched::{
-        ConnectionBlock, ConnectorFact, ConnectorsBlock, EnrichedEvent, EnvironmentBlock, FlowBlock, GeoBlock,
-        Provenance, RecipientFact, RecipientsBlock, UserBlock, WorkingTimeBlock, status,
+        ConnectionBlock, ConnectorFact, ConnectorsBlock, EnrichedEvent, EnvironmentBlock, FlowBlock,
+        GeoBlock, Provenance, RecipientFact, RecipientsBlock, UserBlock, WorkingTimeBlock, status,
     },
     event::{Activity, Address, Environment, Run},
     record::Record,
@@ -53,7 +53,8 @@ pub(super) fn events(specs: &[EventSpec]) -> Result<Vec<Arrival>, String> {
             return Err(format!("more than {EVENTS_MAX} events"));
         }
         for copy in 1..=copies {
-            arrivals.push(arrival(spec, copy, copies).map_err(|error| format!("event {}: {error}", place + 1))?);
+            arrivals
+                .push(arrival(spec, copy, copies).map_err(|error| format!("event {}: {error}", place + 1))?);
         }
     }
     Ok(arrivals)
@@ -61,9 +62,9 @@ pub(super) fn events(specs: &[EventSpec]) -> Result<Vec<Arrival>, String> {
 
 fn arrival(spec: &EventSpec, copy: usize, copies: usize) -> Result<Arrival, String> {
     let numbered = |value: &Value| number_texts(value, &copy.to_string());
-    let raw = match &spec.record {
-        Value::String(text) => text.replace("{n}", &copy.to_string()),
-        record => numbered(record).to_string(),
+    let raw = match spec.record.as_str() {
+        Some(text) => text.replace("{n}", &copy.to_string()),
+        None => numbered(&spec.record).to_string(),
     };
     let mut event = event(raw.into_bytes())?;
     if copies > 1 {
@@ -86,7 +87,8 @@ fn arrival(spec: &EventSpec, copy: usize, copies: usize) -> Result<Arrival, Stri
 fn event(raw: Vec<u8>) -> Result<Event, String> {
     let record = Record::parse(&raw).map_err(|error| format!("record: {error}"))?;
     let text = |field: &str| record.text(field).unwrap_or_default();
-    let time = Micros::parse(&text("CreationTime")).map_err(|error| format!("record: CreationTime: {error}"))?;
+    let time =
+        Micros::parse(&text("CreationTime")).map_err(|error| format!("record: CreationTime: {error}"))?;
     let mut activity = Activity { outcome: "unknown".to_owned(), ..Activity::default() };
     activity.actor.id = text("UserId").to_lowercase();
     activity.actor.kind = "unknown".to_owned();
@@ -136,7 +138,8 @@ fn content_type(workload: &str) -> &'static str {
 /// An event with the blocks that a case gives; the others are misses.
 fn enriched(event: Event, blocks: Option<Value>) -> Result<EnrichedEvent, String> {
     let miss = || Provenance::new(status::MISS, "none");
-    let domain = event.activity.actor.id.rsplit_once('@').map(|(_, domain)| domain.to_owned()).unwrap_or_default();
+    let domain =
+        event.activity.actor.id.rsplit_once('@').map(|(_, domain)| domain.to_owned()).unwrap_or_default();
     let nothing = EnrichedEvent {
         event,
         user: UserBlock { provenance: miss(), approved_sharer: None, domain },
@@ -240,11 +243,9 @@ fn element(path: &str, item: &Value) -> Result<Value, String> {
         _ => return Ok(item.clone()),
     };
     let mut base = base.map_err(|error| error.to_string())?;
-    match item {
-        Value::String(relation) if path.ends_with("relations") => {
-            merge(&mut base, &serde_json::json!({"relation": relation}), path)?;
-        }
-        item => merge(&mut base, item, path)?,
+    match item.as_str().filter(|_| path.ends_with("relations")) {
+        Some(relation) => merge(&mut base, &serde_json::json!({"relation": relation}), path)?,
+        None => merge(&mut base, item, path)?,
     }
     Ok(base)
 }
@@ -265,6 +266,7 @@ fn number_texts(value: &Value, n: &str) -> Value {
 fn duration(text: &str) -> Result<i64, String> {
     let unit = |unit: char, micros: i64| text.strip_suffix(unit).map(|count| (count, micros));
     let parts = unit('s', SECOND).or(unit('m', MINUTE)).or(unit('h', HOUR)).or(unit('d', 24 * HOUR));
-    let parsed = parts.and_then(|(count, micros)| Some(count.trim().parse::<i64>().ok()?.saturating_mul(micros)));
+    let parsed =
+        parts.and_then(|(count, micros)| Some(count.trim().parse::<i64>().ok()?.saturating_mul(micros)));
     parsed.ok_or_else(|| format!("{text:?} is no duration like 30s, 5m, 23h or 2d"))
 }

@@ -23,6 +23,7 @@ pub(super) struct Input {
     is_gzip: bool,
     went_in: Arc<AtomicU64>,
     came_out: u64,
+    bomb_bytes_min: u64,
 }
 
 impl std::fmt::Debug for Input {
@@ -56,7 +57,7 @@ impl Input {
         let counting = Counting { inner: start.chain(file), count: Arc::clone(&went_in) };
         let bytes: Box<dyn Read + Send> =
             if is_gzip { Box::new(Gunzip::new(counting)) } else { Box::new(counting) };
-        Ok(Self { bytes, is_gzip, went_in, came_out: 0 })
+        Ok(Self { bytes, is_gzip, went_in, came_out: 0, bomb_bytes_min: BOMB_BYTES_MIN })
     }
 
     /// Fills as much of `buffer` as there is; less than all of it only at the end.
@@ -73,7 +74,7 @@ impl Input {
         self.came_out += filled as u64;
         let went_in = self.went_in.load(Ordering::Relaxed);
         if self.is_gzip
-            && self.came_out > BOMB_BYTES_MIN
+            && self.came_out > self.bomb_bytes_min
             && self.came_out > went_in.saturating_mul(BOMB_RATIO_MAX)
         {
             let message = format!("a gzip bomb: {} bytes out of {went_in}", self.came_out);
@@ -112,4 +113,63 @@ pub(super) fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize>
         }
     }
     Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// How much comes out, with a bomb's least size that a debug build reads in no time.
+    fn come_out(file: Vec<u8>) -> (usize, Option<Cut>) {
+        let mut input = Input::open(Cursor::new(file)).unwrap();
+        assert_eq!(input.bomb_bytes_min, 64 * 1024 * 1024);
+        input.bomb_bytes_min = 1024 * 1024;
+        let (mut all, mut buffer) = (0, vec![0; BUFFER]);
+        loop {
+            let (read, cut) = input.read(&mut buffer);
+            all += read;
+            if read < BUFFER || cut.is_some() {
+                return (all, cut);
+            }
+        }
+    }
+
+    const BUFFER: usize = 64 * 1024;
+
+    #[test]
+    fn a_bomb_ends_its_file_with_the_piece_that_went_beyond() {
+        let bomb = gzip(&vec![b'x'; 256 * 1024]).repeat(8);
+        let (all, cut) = come_out(bomb);
+        assert_eq!(all, 1024 * 1024 + BUFFER);
+        let cut = cut.unwrap();
+        assert_eq!(cut.reason, "gzip");
+        assert!(cut.message.starts_with("a gzip bomb"), "{}", cut.message);
+    }
+
+    #[test]
+    fn what_is_small_or_compresses_less_is_no_bomb() {
+        assert_eq!(come_out(gzip(&vec![b'x'; 1024 * 1024])), (1024 * 1024, None));
+        let mixed: Vec<u8> =
+            (0..2 * 1024 * 1024_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let packed = gzip(&mixed);
+        assert!(mixed.len() / packed.len() < 200);
+        assert_eq!(come_out(packed), (mixed.len(), None));
+        assert_eq!(come_out(vec![b'x'; 2 * 1024 * 1024]), (2 * 1024 * 1024, None));
+    }
+
+    #[test]
+    fn members_follow_each_other_and_padding_is_nothing() {
+        let two = [gzip(b"ab"), gzip(b"cd"), vec![0; 100]].concat();
+        assert_eq!(come_out(two), (4, None));
+        let (all, cut) = come_out([gzip(b"ab"), b"rest".to_vec()].concat());
+        assert_eq!((all, cut.unwrap().reason), (2, "gzip"));
+    }
 }

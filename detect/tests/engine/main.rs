@@ -1,0 +1,10 @@
+//! The two stages over fixture rules: what they write, what they leave out, what they remember.
+
+#[cfg(test)]
+mod correlating;
+#[cfg(test)]
+mod loading;
+#[cfg(test)]
+mod matching;
+#[cfg(test)]
+mod support;
