@@ -72,7 +72,7 @@ fn events(records: &[Vec<u8>], origin: &Origin) -> Vec<Event> {
     decoded
         .filter_map(|decoded| match decoded {
             Decoded::Event(event) => Some(*event),
-            Decoded::Skip(_) | Decoded::Reject(..) => None,
+            Decoded::Skip(_) | Decoded::Reject { .. } => None,
         })
         .collect()
 }
@@ -80,6 +80,6 @@ fn events(records: &[Vec<u8>], origin: &Origin) -> Vec<Event> {
 fn to_event_bytes(record: &[u8], origin: &Origin) -> Option<Vec<u8>> {
     match decode(record.to_vec(), origin) {
         Decoded::Event(event) => schemas::encode(event.as_ref()).ok(),
-        Decoded::Skip(_) | Decoded::Reject(..) => None,
+        Decoded::Skip(_) | Decoded::Reject { .. } => None,
     }
 }

@@ -32,6 +32,12 @@ pub struct Seat {
     pub stage: Box<dyn Stage>,
 }
 
+impl std::fmt::Debug for Seat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seat").field("title", &self.title).field("replica", &self.replica).finish_non_exhaustive()
+    }
+}
+
 /// What starts the flow: worker 1, run to its end over the log.
 pub type Head<T> = Box<dyn FnOnce(Control) -> BoxFuture<'static, anyhow::Result<T>> + Send>;
 
@@ -48,6 +54,12 @@ pub struct Surroundings {
     pub clock: Clock,
     /// Stops everything.
     pub stop: CancellationToken,
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").field("member", &self.member).finish_non_exhaustive()
+    }
 }
 
 impl Surroundings {
@@ -70,6 +82,7 @@ impl Surroundings {
 }
 
 /// What the flow came to.
+#[derive(Debug)]
 pub struct Done<T> {
     /// What worker 1 says.
     pub head: T,

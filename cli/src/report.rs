@@ -1,6 +1,5 @@
 //! What a scan or a run says at its end.
 
-use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
 use pipeline::worker::Tally;
@@ -27,9 +26,9 @@ pub(crate) fn ledger(counts: &Counts) -> String {
         "ledger: {read} records read = {emitted} events + {deduplicated} seen before + {skipped} skipped + {rejected} rejected\n"
     );
     if *conflicts > 0 {
-        // Writing to a String cannot fail.
-        let _: Result<(), std::fmt::Error> =
-            writeln!(text, "        {conflicts} of the events share an id with another event of other content; both are kept");
+        text.push_str(&format!(
+            "        {conflicts} of the events share an id with another event of other content; both are kept\n"
+        ));
     }
     text
 }
@@ -40,11 +39,10 @@ pub(crate) fn stages(tallies: &[(String, Tally)]) -> String {
     for (title, tally) in tallies {
         let skipped: u64 = tally.skipped.values().sum();
         let rejected: u64 = tally.rejected.values().sum();
-        let _: Result<(), std::fmt::Error> = writeln!(
-            text,
-            "{title}: {} read = {} worked on + {skipped} skipped + {rejected} rejected; {} written in {} steps",
+        text.push_str(&format!(
+            "{title}: {} read = {} worked on + {skipped} skipped + {rejected} rejected; {} written in {} steps\n",
             tally.read, tally.emitted, tally.outputs, tally.steps
-        );
+        ));
     }
     text
 }

@@ -15,8 +15,9 @@ use crate::{head, report, stages};
 
 /// Runs until everything that the sources hold has been delivered, or until it is told to stop.
 pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::read(&args.config)?;
+    // First of all: a stop that comes while the rules are read is a stop too.
     let shutdown = Shutdown::listen()?;
+    let config = Config::read(&args.config)?;
     let clock = Clock::machine();
     let around = Surroundings {
         logs: config.log.open(clock.clone())?,

@@ -46,12 +46,13 @@ pub(crate) async fn sink(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn start(args: &WorkerArgs) -> anyhow::Result<(Config, Surroundings, Shutdown)> {
+    // First of all: a stop that comes while the rules are read is a stop too.
+    let shutdown = Shutdown::listen()?;
     let config = Config::read(&args.config)?;
     if !matches!(config.log, LogConfig::Kafka { .. }) {
         let message = "a worker alone needs a log that others can reach: configure log.kafka, or use `weir run`";
         return Err(WrongConfig(vec![format!("{}: {message}", args.config.display())]).into());
     }
-    let shutdown = Shutdown::listen()?;
     let clock = Clock::machine();
     let around = Surroundings {
         logs: config.log.open(clock.clone())?,
@@ -65,10 +66,10 @@ async fn start(args: &WorkerArgs) -> anyhow::Result<(Config, Surroundings, Shutd
 
 /// Runs the seats side by side; they end when the process is told to stop.
 async fn serve(around: &Surroundings, seats: Vec<Seat>) -> anyhow::Result<ExitCode> {
-    let stop = around.stop.clone();
-    let head: flow::Head<()> = Box::new(move |_| {
+    let head: flow::Head<()> = Box::new(|control| {
         Box::pin(async move {
-            stop.cancelled().await;
+            // Also when a stage fails: the flow then stops all.
+            control.stop.cancelled().await;
             Ok(())
         })
     });

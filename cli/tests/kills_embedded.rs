@@ -26,12 +26,14 @@ const COPIES: usize = 10;
 const PARTITIONS: u32 = 3;
 /// Small, so that a run is many steps.
 const BATCH_RECORDS: usize = 64;
+const STOPS: usize = 3;
 /// A store that is killed so often before it is done is let to its end.
 const KILLS_A_STORE_MAX: usize = 25;
 
 /// A store with its configuration.
 struct Store {
     folder: PathBuf,
+    program: PathBuf,
     config: String,
     /// Kills that it has seen.
     kills: usize,
@@ -52,11 +54,12 @@ limits: {{records_max: {BATCH_RECORDS}}}
         );
         let config = folder.join("weir.yaml");
         std::fs::write(&config, text).unwrap();
-        Self { config: config.display().to_string(), folder, kills: 0 }
+        let program = folder.with_file_name("weir");
+        Self { config: config.display().to_string(), program, folder, kills: 0 }
     }
 
     fn start(&self) -> Process {
-        Process::start(&["run", "-c", &self.config], &self.folder.join("log"))
+        Process::start(&self.program, &["run", "-c", &self.config], &self.folder.join("log"))
     }
 
     fn log(&self) -> String {
@@ -93,6 +96,33 @@ limits: {{records_max: {BATCH_RECORDS}}}
     }
 }
 
+/// A stop is no crash: it ends well, says how it goes on, and leaves nothing to repeat.
+#[test]
+fn a_run_that_is_told_to_stop_ends_well_and_the_next_goes_on() {
+    let mut random = Random::seeded("kills_embedded, stopped");
+    let folder = tempfile::tempdir().unwrap();
+    process::program(folder.path());
+    let sources = load::write(folder.path(), COPIES, &mut random);
+    let (reference, took) = undisturbed(folder.path(), &sources);
+    let store = Store::new(folder.path().join("stopped"), &sources);
+    let mut stops = 0;
+    // Late enough that the process listens to signals, early enough that it is under way.
+    for _ in 0..STOPS {
+        let mut process = store.start();
+        if process.ends_within(took / 4 + random.time(took / 4)).is_some() {
+            break;
+        }
+        let ended = process.stop();
+        assert_eq!(ended.status.code(), Some(0), "{}: {}", ended.status, store.log());
+        stops += usize::from(ended.stdout.contains("stopped: the next run goes on from here"));
+    }
+    assert!(stops > 0, "it was never stopped before its end");
+    store.finish();
+    let (found, repeated) = store.audit();
+    assert!(found == reference, "other events or findings");
+    assert_eq!(repeated, 0, "who is told to stop delivers once");
+}
+
 fn undisturbed(folder: &Path, sources: &[PathBuf]) -> (Audit, Duration) {
     let store = Store::new(folder.join("undisturbed"), sources);
     let clock = Clock::machine();
@@ -114,6 +144,7 @@ fn undisturbed(folder: &Path, sources: &[PathBuf]) -> (Audit, Duration) {
 fn a_run_that_is_killed_ends_as_one_that_is_not() {
     let mut random = Random::seeded("kills_embedded");
     let folder = tempfile::tempdir().unwrap();
+    process::program(folder.path());
     let sources = load::write(folder.path(), COPIES, &mut random);
     let (reference, took) = undisturbed(folder.path(), &sources);
     let (wanted, mut kills, mut stores) = (random::kills(), 0, 0);
@@ -123,10 +154,12 @@ fn a_run_that_is_killed_ends_as_one_that_is_not() {
         let longest = took / u32::try_from(1 + random.below(4)).unwrap();
         store.disturb(&mut random, longest, wanted - kills);
         store.finish();
+        say(&format!("store {stores}: {} kills within {longest:?}", store.kills));
         let (found, repeated) = store.audit();
-        say(&format!("store {stores}: {} kills within {longest:?}, {repeated} lines repeated", store.kills));
+        say(&format!("store {stores}: {repeated} lines of the file are repeated"));
         assert_eq!(found.ledger, reference.ledger);
-        assert!(found == reference, "other events or findings: {:?}", found.findings.symmetric_difference(&reference.findings).collect::<Vec<_>>());
+        let differ = || found.findings.symmetric_difference(&reference.findings).collect::<Vec<_>>();
+        assert!(found == reference, "other events or findings: {:?}", differ());
         assert!(repeated <= store.kills * BATCH_RECORDS, "{repeated} lines are repeated");
         kills += store.kills;
         stores += 1;

@@ -36,7 +36,11 @@ impl Instance for InMemory {
 
 fn trial(case: Case) -> Trial {
     Trial::test(format!("memory::{}", case.name), move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
         runtime.block_on((case.run)(Arc::new(Memory)));
         Ok(())
     })

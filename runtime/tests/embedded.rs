@@ -47,7 +47,11 @@ impl Instance for InFile {
 
 fn trial(case: Case) -> Trial {
     Trial::test(format!("embedded::{}", case.name), move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
         runtime.block_on((case.run)(Arc::new(Embedded)));
         Ok(())
     })

@@ -11,6 +11,11 @@ use std::time::Duration;
 /// Longer than anything here takes; a process that is still there then hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(300);
 
+/// Puts a copy of the binary into `folder`, as `weir`: hundreds of runs must be of one program, whatever is built meanwhile.
+pub(crate) fn program(folder: &Path) {
+    std::fs::copy(env!("CARGO_BIN_EXE_weir"), folder.join("weir")).unwrap();
+}
+
 /// A process under way.
 pub(crate) struct Process {
     child: Child,
@@ -27,10 +32,10 @@ pub(crate) struct Ended {
 }
 
 impl Process {
-    /// Starts `weir` with these words; what it logs is added to the file `log`.
-    pub(crate) fn start(words: &[&str], log: &Path) -> Self {
+    /// Starts `program` with these words; what it logs is added to the file `log`.
+    pub(crate) fn start(program: &Path, words: &[&str], log: &Path) -> Self {
         let stderr = OpenOptions::new().create(true).append(true).open(log).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_weir"))
+        let mut child = Command::new(program)
             .args(words)
             .env_remove("WEIR_LOG")
             .stdin(Stdio::null())

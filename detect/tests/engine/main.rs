@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod correlating;
 #[cfg(test)]
+mod flowing;
+#[cfg(test)]
 mod loading;
 #[cfg(test)]
 mod matching;

@@ -136,7 +136,7 @@ pub(super) fn policy(record: &Record<'_>, activity: &mut Activity) {
     "policy".clone_into(&mut activity.resource.kind);
     if let Some(done) = property(record, "resource.tenant.governance.api_policy.operation_name") {
         let done = done.trim().to_lowercase();
-        let kind = if done.starts_with("create") {
+        let kind = if done.starts_with("create") && !done.starts_with("createor") {
             kind::POLICY_CREATE
         } else if done.starts_with("delete") {
             kind::POLICY_DELETE

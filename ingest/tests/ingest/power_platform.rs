@@ -173,7 +173,7 @@ fn policies_of_both_generations_say_what_was_done() {
         ("CreateDlpPolicy", "policy.create"),
         ("UpdateDlpPolicy", "policy.edit"),
         ("DeleteDlpPolicy", "policy.delete"),
-        ("CreateOrUpdateConnectorPatterns", "policy.create"),
+        ("CreateOrUpdateConnectorPatterns", "policy.edit"),
         ("SetConfigurations", "policy.edit"),
     ] {
         let activity = unified("GovernanceApiPolicyOperation", &[(name, done)]);

@@ -1,5 +1,10 @@
 //! Laws of the step: order, all or nothing, routes.
-#![expect(clippy::indexing_slicing, clippy::expect_used, reason = "a conformance case fails by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a conformance case fails by panicking"
+)]
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -7,12 +12,13 @@ use schemas::{
     Partition, Topic,
     partition::{TopicPartition, partition_of},
 };
+use tokio::task::JoinSet;
 
 use super::{
     Harness,
     hands::{
-        Feeder, Hand, INPUT, OUTPUT, TABLE, at, by_partition, exact, finished, follow, keyed, reader, seen,
-        seen_sorted, texts,
+        Crew, Feeder, Hand, INPUT, OUTPUT, TABLE, at, by_partition, exact, finished, follow, keyed, reader,
+        seen, seen_sorted, texts,
     },
 };
 use crate::log::{From, LogError, Outgoing, Positions, Route};
@@ -40,50 +46,45 @@ pub(super) async fn order(harness: Arc<dyn Harness>) {
     }
 }
 
-/// Whoever has seen one record of a step sees all of them, on every topic and partition, and its position with them.
+/// Whoever has seen one record of a step sees all of them, on every topic and partition, while more are written.
 pub(super) async fn whole(harness: Arc<dyn Harness>) {
+    const STEPS: usize = 150;
     let instance = harness.fresh(2).await;
     let logs = instance.logs();
     let mut feeder = Feeder::open(logs.as_ref()).await;
     let places =
         [at(OUTPUT, 0), at(OUTPUT, 1), at(Topic::Signal, 0), at(Topic::Signal, 1), at(Topic::Receipt, 1)];
-    let write = async {
-        for step in 0..40 {
-            let text = format!("{step:02}");
+    // A task of its own: where the runtime has threads, it writes while the reader reads.
+    let mut writing = JoinSet::new();
+    writing.spawn(async move {
+        for step in 0..STEPS {
+            let text = format!("{step:03}");
             feeder
                 .write(places.iter().map(|place| exact(place.topic, place.partition.0, &text)).collect())
                 .await;
-        }
-    };
-    let watch = async {
-        let mut reader = reader(logs.as_ref()).await;
-        let mut reads = 0;
-        loop {
-            // Each topic is read after the one before it: what was seen there must be seen here.
-            let mut before: BTreeSet<String> = BTreeSet::new();
-            for topic in [OUTPUT, Topic::Signal, Topic::Receipt, OUTPUT] {
-                let (records, _) = follow(reader.as_mut(), topic, From::Start).await;
-                let parts = by_partition(&records);
-                for place in places.iter().filter(|place| place.topic == topic) {
-                    let now: BTreeSet<String> = parts.get(place).into_iter().flatten().cloned().collect();
-                    if topic != OUTPUT || !before.is_empty() {
-                        assert!(
-                            now.is_superset(&before),
-                            "{place} lacks a record of a step that was seen elsewhere"
-                        );
-                    }
-                }
-                before = parts.values().flatten().cloned().collect();
-            }
-            reads += 1;
-            assert!(reads < 4000, "the steps never all came");
-            if before.len() == 40 {
-                return;
-            }
             tokio::task::yield_now().await;
         }
-    };
-    futures_util::future::join(write, watch).await;
+    });
+    let mut reader = reader(logs.as_ref()).await;
+    let mut before: BTreeSet<String> = BTreeSet::new();
+    for _ in Crew::turns() {
+        // Each topic is read after the one before it: what was seen there must be seen here.
+        for topic in [OUTPUT, Topic::Signal, Topic::Receipt] {
+            let (records, _) = follow(reader.as_mut(), topic, From::Start).await;
+            let parts = by_partition(&records);
+            for place in places.iter().filter(|place| place.topic == topic) {
+                let now: BTreeSet<String> = parts.get(place).into_iter().flatten().cloned().collect();
+                assert!(now.is_superset(&before), "{place} lacks a record of a step that was seen elsewhere");
+            }
+            before = parts.into_values().flatten().collect();
+        }
+        if before.len() == STEPS {
+            writing.join_all().await;
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("the steps never all came");
 }
 
 /// A step that cannot be taken whole leaves nothing, and the handle goes on.

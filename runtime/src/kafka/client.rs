@@ -66,6 +66,11 @@ impl Context {
         lock(&self.refused).clone()
     }
 
+    /// Whether a record was not delivered.
+    pub(super) fn has_undelivered(&self) -> bool {
+        lock(&self.undelivered).is_some()
+    }
+
     /// Why a record was not delivered, if any was not; forgets it.
     pub(super) fn take_undelivered(&self) -> Option<Code> {
         lock(&self.undelivered).take()

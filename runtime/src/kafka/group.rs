@@ -165,7 +165,11 @@ impl Group {
         for at in &change.partitions {
             self.clear.remove(at);
         }
-        // A partition that joins paused ones must not flow.
+        // A partition that was paused when it went is still paused when it comes back. The next turn pauses again, if it
+        // must, what was held all along.
+        if let Err(error) = self.consumer.resume(&list) {
+            tracing::debug!(%error, "resuming");
+        }
         self.paused = false;
         self.shared.state().assign(&positions);
         self.shared.told.notify_one();

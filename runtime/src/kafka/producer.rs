@@ -211,16 +211,25 @@ impl Steps {
         if let Err(error) = filled {
             return self.abort(error);
         }
-        // Without a limit of its own it takes what is left of the transaction's.
-        match producer.commit_transaction(Timeout::Never) {
+        // Without a limit librdkafka would ask for ever: unlike the other calls, this one is not bound by the transaction's.
+        match producer.commit_transaction(self.shared.identity.config.transaction_timeout) {
             Ok(()) => Attempt::Done,
-            // Flushing comes first: nothing has been asked of the broker.
-            Err(error @ KafkaError::Flush(_)) => self.abort(error),
-            Err(error) => match errors::class(&error) {
-                Class::Abort | Class::Unusable | Class::Missing | Class::Refused => self.abort(error),
-                Class::Fenced => Attempt::Over(self.fenced()),
-                Class::Retry | Class::Broken => Attempt::Unknown(error),
-            },
+            Err(error) => self.uncommitted(error),
+        }
+    }
+
+    /// What a failed commit means. Only where records did not get through has nothing been asked of the broker. An error
+    /// that merely demands an abort may hide a commit whose answer was lost while the transaction failed locally.
+    fn uncommitted(&mut self, error: KafkaError) -> Attempt {
+        let undelivered = self.producer.as_ref().is_some_and(|producer| producer.context().has_undelivered());
+        if undelivered || matches!(error, KafkaError::Flush(_)) {
+            return self.abort(error);
+        }
+        match errors::class(&error) {
+            Class::Fenced => Attempt::Over(self.fenced()),
+            Class::Retry | Class::Abort | Class::Broken | Class::Unusable | Class::Missing | Class::Refused => {
+                Attempt::Unknown(error)
+            }
         }
     }
 

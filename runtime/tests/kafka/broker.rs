@@ -107,11 +107,15 @@ impl Instance for Kafka {
     }
 }
 
+/// No case takes a quarter of that.
+const HANGS_AFTER: Duration = Duration::from_secs(120);
+
 /// Runs a case and deletes what it made, whether it panicked or not.
 pub(crate) fn run(broker: Broker, case: impl FnOnce(Broker) -> BoxFuture<'static, ()>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let outcome = AssertUnwindSafe(case(broker.clone())).catch_unwind().await;
+        let bounded = tokio::time::timeout(HANGS_AFTER, case(broker.clone()));
+        let outcome = AssertUnwindSafe(async { bounded.await.expect("the case hangs") }).catch_unwind().await;
         broker.clean_up().await;
         outcome
     });

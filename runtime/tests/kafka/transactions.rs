@@ -26,7 +26,7 @@ use crate::{
 
 pub(crate) fn trials(address: &str) -> Vec<Trial> {
     type Case = fn(Broker) -> BoxFuture<'static, ()>;
-    let cases: [(&str, Case); 10] = [
+    let cases: [(&str, Case); 11] = [
         ("aborted_and_open_transactions_stay_invisible", |b| invisible(b).boxed()),
         ("nobody_is_idle_before_an_open_transaction_is_decided", |b| undecided(b).boxed()),
         ("a_fenced_producer_cannot_commit", |b| fenced(b).boxed()),
@@ -36,6 +36,7 @@ pub(crate) fn trials(address: &str) -> Vec<Trial> {
         ("a_step_without_positions_is_not_doubled_either", |b| unknown_without_positions(b).boxed()),
         ("missing_topics_are_all_named", |b| missing(b).boxed()),
         ("topics_are_planned_made_and_grown", |b| topics(b).boxed()),
+        ("a_partition_that_went_while_it_was_paused_flows_when_it_is_back", |b| paused(b).boxed()),
         ("a_static_member_comes_back_to_its_partitions", |b| static_member(b).boxed()),
     ];
     let trial = |(name, case): (&str, Case)| {
@@ -216,6 +217,41 @@ async fn topics(broker: Broker) {
     assert_eq!(kafka.logs.partitions(Topic::Signal).await, Ok(2), "state is bound to its partitions");
     let finding = Topic::Finding(FindingGroup::Chain);
     assert_eq!(kafka.logs.partitions(finding).await, Ok(2));
+}
+
+/// Back-pressure pauses partitions; one that goes to another member meanwhile, and comes back, is read to its end.
+async fn paused(broker: Broker) {
+    let kafka = broker.make(2).await;
+    let logs = kafka.logs.as_ref();
+    let mut feeder = Hand::new(logs.open(member("feeder", "feeder", &[], 1)).await.expect("a feeder opens"));
+    let to = |number: u32| pipeline::Route::Exact(schemas::Partition(number % 2));
+    let records = (0..200).map(|n| record_of(INPUT, &format!("{n:03}")).to(to(n))).collect();
+    let step = Step { lease: feeder.lease, finished: Positions::new(), records };
+    feeder.log.commit(step).await.expect("the input is written");
+
+    let mut first = Hand::assigned(logs, "group", "one").await;
+    // 195 more wait, of which it takes in ten before it pauses.
+    assert_eq!(first.batch().await.len(), 5);
+    let mut second = Hand::new(logs.open(member("group", "two", &[INPUT], 5)).await.expect("it opens"));
+    for _ in 0..4000 {
+        if first.held.len() == 1 && second.held.len() == 1 {
+            break;
+        }
+        // The second waits for the first to let go.
+        drop(futures_util::future::select(first.next().boxed(), second.next().boxed()).await);
+    }
+    second.log.leave().await.expect("it leaves");
+    first.copy_all().await;
+    while first.held.len() < 2 {
+        first.next().await;
+    }
+    first.copy_all().await;
+    let mut reader = logs.reader().await.expect("a reader opens");
+    let held: Vec<_> = first.held.keys().copied().collect();
+    first.log.leave().await.expect("it leaves");
+    let again = Hand::assigned(logs, "group", "one").await;
+    let changes = reader.follow(INPUT, pipeline::log::From::At(again.held)).await.expect("the rest is read");
+    assert!(changes.records.iter().all(|record| !held.contains(&record.at)), "{} left", changes.records.len());
 }
 
 /// A static member that is gone without a word is followed by its namesake at once, in its own partitions.

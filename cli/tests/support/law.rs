@@ -1,0 +1,293 @@
+//! The law of the whole flow, and what a case of it draws.
+//!
+//! **The same records give the same findings.** However they are ordered, repeated and split over files, on whichever log,
+//! with however many partitions, in batches of any size, by one member of each stage or by two, stopped or killed in
+//! between: once everything is frozen, the ids, severities and evidence of the findings that stand are the same, and so is
+//! the number of events. What it does not say: how many revisions there were on the way.
+//!
+//! The seed of a failed run is printed; `PROPTEST_RNG_SEED` draws the same cases again.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use detect::RuleSet;
+use futures_util::future::BoxFuture;
+use pipeline::Clock;
+use pipeline::conformance::Instance;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
+use schemas::EventId;
+use schemas::finding::{Finding, Severity};
+use schemas::ledger::Counts;
+
+use crate::flows::{self, Came, Plan};
+use crate::logs::InMemory;
+
+/// A kind of log.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    /// Makes one of so many partitions.
+    pub(crate) make: fn(u32) -> BoxFuture<'static, Box<dyn Instance>>,
+    /// How long a stage waits for more at the end.
+    pub(crate) idle_after: Duration,
+}
+
+/// The memory log.
+pub(crate) const MEMORY: Kind = Kind {
+    make: |partitions| Box::pin(async move { Box::new(InMemory::new(partitions)) as Box<dyn Instance> }),
+    idle_after: Duration::from_millis(2),
+};
+
+/// One way through.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    /// Of every topic.
+    pub(crate) partitions: u32,
+    /// At most so many records in a batch.
+    pub(crate) records_max: usize,
+    /// None: as they stand in the corpus.
+    pub(crate) shuffle: Option<u64>,
+    /// None: each record once; otherwise two of five twice.
+    pub(crate) double: Option<u64>,
+    /// Over so many files.
+    pub(crate) files: u64,
+    /// So many members of every stage.
+    pub(crate) replicas: u32,
+    /// The second members of the later stages join after so many steps of correlate.
+    pub(crate) join: usize,
+    /// Where the flow is broken off and begun anew.
+    pub(crate) breaks: Vec<Break>,
+}
+
+/// How a flow ends before its end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Break {
+    /// After so many steps.
+    pub(crate) steps: usize,
+    /// In which way.
+    pub(crate) how: How,
+}
+
+/// In which way a flow ends before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// It is told to stop.
+    Told,
+    /// All handles are gone before the step is written.
+    KilledBefore,
+    /// All handles are gone once the step is written, and the stage does not hear of it.
+    KilledAfter,
+}
+
+/// What may be drawn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// How many cases.
+    pub(crate) cases: u32,
+    /// The smallest batch.
+    pub(crate) records_max_from: usize,
+    /// Members of every stage.
+    pub(crate) replicas: u32,
+    /// Whether flows are broken off, and killed.
+    pub(crate) breaks: Breaks,
+}
+
+/// Whether flows are broken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Breaks {
+    /// Not at all.
+    None,
+    /// Once to three times, in any way.
+    Any,
+}
+
+/// What is compared.
+pub(crate) type Standing = BTreeSet<(String, Severity, BTreeSet<EventId>)>;
+
+/// The findings that stand, by what must not change.
+pub(crate) fn standing(findings: &[Finding]) -> Standing {
+    findings
+        .iter()
+        .map(|finding| {
+            (finding.id.to_string(), finding.severity, finding.event_ids.iter().copied().collect())
+        })
+        .collect()
+}
+
+/// Tries the law over that kind of log.
+///
+/// # Errors
+/// The smallest case that fails, and the seed.
+pub(crate) fn holds(kind: Kind, bounds: Bounds) -> Result<(), String> {
+    let rules = Arc::new(RuleSet::load(None).map_err(|problems| format!("{problems:?}"))?);
+    let corpus = corpus()?;
+    let expected = reference(&rules, &corpus)?;
+    let mut config =
+        Config { cases: bounds.cases, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
+    let seed = match config.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => Clock::machine().now().0.unsigned_abs(),
+    };
+    config.rng_seed = RngSeed::Fixed(seed);
+    let broken = Cell::new(0);
+    let outcome = TestRunner::new(config).run(&cases(bounds), |case| {
+        let came =
+            run(kind, &rules, &corpus, &case).map_err(|error| TestCaseError::fail(format!("{error:#}")))?;
+        broken.set(broken.get() + came.broken);
+        check(&case, &expected, &came)
+    });
+    match outcome {
+        Ok(()) if bounds.breaks == Breaks::Any && broken.get() == 0 => {
+            Err("no flow was broken off".to_owned())
+        }
+        Ok(()) => Ok(()),
+        Err(TestError::Fail(why, case)) => Err(format!("{why}\nseed: {seed}\nsmallest case: {case:?}")),
+        Err(TestError::Abort(why)) => Err(format!("{why}\nseed: {seed}")),
+    }
+}
+
+fn check(case: &Case, expected: &Came, came: &Came) -> Result<(), TestCaseError> {
+    let (due, found) = (standing(&expected.findings), standing(&came.findings));
+    let missing: Vec<_> = due.difference(&found).collect();
+    let surplus: Vec<_> = found.difference(&due).collect();
+    prop_assert!(missing.is_empty() && surplus.is_empty(), "missing: {missing:#?}\nsurplus: {surplus:#?}");
+    for ledger in &came.ledgers {
+        let Counts { read, emitted, deduplicated, skipped, rejected, .. } = *ledger;
+        prop_assert_eq!(read, emitted + deduplicated + skipped + rejected, "{:?}", ledger);
+        prop_assert_eq!(emitted, expected.ledgers[0].emitted, "{:?}", ledger);
+        let repeats = read - expected.ledgers[0].read;
+        let due = if case.double.is_some() { expected.ledgers[0].read * 2 / 5 } else { 0 };
+        prop_assert_eq!(repeats, due, "{:?}", ledger);
+    }
+    Ok(())
+}
+
+/// The corpus as it stands, in one file, over one partition of the memory log: what all else is compared with.
+fn reference(rules: &Arc<RuleSet>, corpus: &[String]) -> Result<Came, String> {
+    let case = Case {
+        partitions: 1,
+        records_max: 4096,
+        shuffle: None,
+        double: None,
+        files: 1,
+        replicas: 1,
+        join: 0,
+        breaks: Vec::new(),
+    };
+    let came = run(MEMORY, rules, corpus, &case).map_err(|error| format!("{error:#}"))?;
+    // Guards against comparing nothing with nothing: there must be correlated findings among many.
+    let correlated = came.findings.iter().filter(|finding| finding.event_ids.len() >= 5).count();
+    if came.findings.len() < 40 || correlated < 2 {
+        return Err(format!(
+            "the corpus raised {} findings, {correlated} of five events",
+            came.findings.len()
+        ));
+    }
+    Ok(came)
+}
+
+fn run(kind: Kind, rules: &Arc<RuleSet>, corpus: &[String], case: &Case) -> anyhow::Result<Came> {
+    let folder = tempfile::tempdir()?;
+    let files = arrange(corpus, case, folder.path())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let came = runtime.block_on(async {
+        let mut instance = (kind.make)(case.partitions).await;
+        let plan = Plan { rules, case, files: &files, idle_after: kind.idle_after };
+        flows::run(instance.as_mut(), plan).await
+    });
+    // Threads that still wait for a broker are not waited for.
+    runtime.shutdown_background();
+    came
+}
+
+fn cases(bounds: Bounds) -> impl Strategy<Value = Case> {
+    let from = bounds.records_max_from;
+    let records_max = prop_oneof![Just(from), from..=from.max(40), from.max(41)..=4096];
+    let how = prop_oneof![Just(How::Told), Just(How::KilledBefore), Just(How::KilledAfter)];
+    let breaks = match bounds.breaks {
+        Breaks::None => 0..=0,
+        Breaks::Any => 1..=3_usize,
+    };
+    let breaks = proptest::collection::vec((any::<prop::sample::Index>(), how), breaks);
+    let seed = || proptest::option::of(any::<u64>());
+    let join = any::<prop::sample::Index>();
+    (prop::sample::select(vec![1, 2, 8]), records_max, seed(), seed(), 1..=3_u64, join, breaks).prop_map(
+        move |(partitions, records_max, shuffle, double, files, join, breaks)| {
+            // About as many steps as there will be, so that a flow is broken off anywhere in it.
+            let steps = 10 + 400 / records_max;
+            let breaks = breaks.into_iter().map(|(at, how)| Break { steps: at.index(steps), how }).collect();
+            let (replicas, join) = (bounds.replicas, join.index(2 + 80 / records_max));
+            Case { partitions, records_max, shuffle, double, files, replicas, join, breaks }
+        },
+    )
+}
+
+/// The records of README's command.
+fn corpus() -> Result<Vec<String>, String> {
+    let mut lines = Vec::new();
+    for name in [
+        "det-eng-samples.jsonl",
+        "splunk-security-content.jsonl",
+        "pnp-analytics-insights.jsonl",
+        "pnp-cli-microsoft365.jsonl",
+        "plaso.jsonl",
+        "microsoft-docs.jsonl",
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(name);
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        lines.extend(text.lines().map(str::to_owned));
+    }
+    Ok(lines)
+}
+
+/// Writes the records as the case has them.
+fn arrange(corpus: &[String], case: &Case, folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut lines: Vec<&str> = corpus.iter().map(String::as_str).collect();
+    if let Some(seed) = case.double {
+        let mut order: Vec<usize> = (0..corpus.len()).collect();
+        Choice(seed).shuffle(&mut order);
+        lines.extend(order.iter().take(corpus.len() * 2 / 5).map(|at| corpus[*at].as_str()));
+    }
+    if let Some(seed) = case.shuffle {
+        Choice(seed).shuffle(&mut lines);
+    }
+    let mut files = vec![String::new(); usize::try_from(case.files).unwrap_or(1)];
+    let mut choice = Choice(case.shuffle.unwrap_or_default() ^ case.files);
+    for line in lines {
+        let file = &mut files[choice.below(case.files)];
+        file.push_str(line);
+        file.push('\n');
+    }
+    let mut paths = Vec::new();
+    for (number, text) in files.iter().enumerate() {
+        let path = folder.join(format!("{number}.jsonl"));
+        std::fs::write(&path, text)?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+/// Choices that follow from a seed alone: SplitMix64 (Steele, Lea, Flood 2014).
+struct Choice(u64);
+
+impl Choice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> usize {
+        usize::try_from(self.next() % end.max(1)).unwrap_or_default()
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last as u64 + 1));
+        }
+    }
+}
