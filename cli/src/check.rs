@@ -7,20 +7,10 @@ use schemas::Topic;
 
 use crate::args::CheckArgs;
 use crate::config::Config;
-use crate::exit::WrongConfig;
 
 /// Reads the configuration, and opens the log unless told not to.
 pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::read(&args.config)?;
-    let mut problems = Vec::new();
-    for source in &config.sources {
-        if let Err(found) = source.files() {
-            problems.extend(found.iter().map(|problem| format!("source {}: {problem}", source.name)));
-        }
-    }
-    if !problems.is_empty() {
-        return Err(WrongConfig(problems).into());
-    }
+    let config = Config::read_with_sources(&args.config)?;
     let mut text = format!(
         "{}: {} sources, {} rules, {} sinks\n",
         args.config.display(),

@@ -40,12 +40,24 @@ impl Config {
     /// # Errors
     /// [`WrongConfig`] with every problem.
     pub(crate) fn read(path: &Path) -> Result<Self, WrongConfig> {
+        Self::read_with(path, FilesConfig::read_all)
+    }
+
+    /// The same for whoever reads the sources: their files must be there.
+    ///
+    /// # Errors
+    /// [`WrongConfig`] with every problem.
+    pub(crate) fn read_with_sources(path: &Path) -> Result<Self, WrongConfig> {
+        Self::read_with(path, FilesConfig::read_all_here)
+    }
+
+    fn read_with(path: &Path, sources: fn(&Section<'_>) -> Vec<FilesConfig>) -> Result<Self, WrongConfig> {
         let document = Document::read(path).map_err(|error| lines(&error))?;
         let problems = Problems::default();
         let root = document.root(&problems);
         let log = LogConfig::read(&root);
         let limits = read_limits(&root.section("limits"));
-        let mut sources = FilesConfig::read_all(&root);
+        let mut sources = sources(&root);
         for source in &mut sources {
             (source.step_records_max, source.step_bytes_max) = (limits.records_max, limits.bytes_max);
         }

@@ -17,6 +17,8 @@ pub type Source = (FilesConfig, Arc<Progress>);
 pub struct Read {
     /// This run and those before it.
     pub ledger: Counts,
+    /// This run alone.
+    pub now: Counts,
     /// Ids that are remembered, and the bytes they take.
     pub seen: (usize, usize),
 }
@@ -24,6 +26,7 @@ pub struct Read {
 impl Read {
     fn add(&mut self, summary: &Summary) {
         self.ledger.add(&summary.ledger);
+        self.now.add(&summary.counts);
         self.seen.0 += summary.seen.0;
         self.seen.1 += summary.seen.1;
     }

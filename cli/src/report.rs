@@ -8,6 +8,8 @@ use schemas::ledger::Counts;
 use serde::Serialize;
 use sink::table::{Layout, render};
 
+use crate::head::Read;
+
 /// Findings and ledger for people.
 pub(crate) fn table(counts: &Counts, findings: &[Finding]) -> String {
     let width = terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0));
@@ -29,6 +31,17 @@ pub(crate) fn ledger(counts: &Counts) -> String {
         text.push_str(&format!(
             "        {conflicts} of the events share an id with another event of other content; both are kept\n"
         ));
+    }
+    text
+}
+
+/// The ledger, and how much of it is of this run.
+pub(crate) fn run(read: &Read) -> String {
+    let mut text = ledger(&read.ledger);
+    if read.now.read == 0 {
+        text.push_str("        nothing new: all of them were read by earlier runs\n");
+    } else if read.now.read < read.ledger.read {
+        text.push_str(&format!("        {} of them in this run\n", read.now.read));
     }
     text
 }

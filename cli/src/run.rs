@@ -17,7 +17,7 @@ use crate::{head, report, stages};
 pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     // First of all: a stop that comes while the rules are read is a stop too.
     let shutdown = Shutdown::listen()?;
-    let config = Config::read(&args.config)?;
+    let config = Config::read_with_sources(&args.config)?;
     let clock = Clock::machine();
     let around = Surroundings {
         logs: config.log.open(clock.clone())?,
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let done = flow::run(&around, head, levels).await;
     bar.finish().await;
     let done = done?;
-    let mut text = report::ledger(&done.head.ledger);
+    let mut text = report::run(&done.head);
     text.push_str(&report::stages(&done.tallies));
     if shutdown.token().is_cancelled() {
         text.push_str("stopped: the next run goes on from here\n");

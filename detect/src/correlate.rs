@@ -44,7 +44,7 @@ pub mod reason {
     /// The rules it is for are not loaded.
     pub const NO_RULE: Reason = "no_rule";
     /// Not a message of this topic.
-    pub const UNREADABLE: Reason = "unreadable";
+    pub const NOT_OURS: Reason = "not_ours";
 }
 
 /// The stage.
@@ -113,7 +113,7 @@ impl CorrelateStage {
             touched.insert(number);
             let outcome = take(partition, &self.rules, record, now);
             work.outcomes
-                .push(outcome.unwrap_or_else(|error| Outcome::Reject(reason::UNREADABLE, error.to_string())));
+                .push(outcome.unwrap_or_else(|error| Outcome::Reject(reason::NOT_OURS, error.to_string())));
         }
         for number in touched {
             let Some(partition) = self.partitions.get_mut(&number) else { continue };
@@ -132,7 +132,7 @@ fn take(
     now: schemas::Micros,
 ) -> Result<Outcome, CodecError> {
     let Some(value) = &record.value else {
-        return Ok(Outcome::Reject(reason::UNREADABLE, "a tombstone".to_owned()));
+        return Ok(Outcome::Reject(reason::NOT_OURS, "a tombstone".to_owned()));
     };
     if codec::schema_id(value)? == Watermark::SCHEMA_ID {
         partition.mark(rules, &schemas::decode(value)?, now);

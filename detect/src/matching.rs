@@ -44,7 +44,7 @@ pub mod reason {
     /// No rule has anything to say.
     pub const NO_MATCH: Reason = "no_match";
     /// Not a message of this topic.
-    pub const UNREADABLE: Reason = "unreadable";
+    pub const NOT_OURS: Reason = "not_ours";
 }
 
 /// What the rules have to say about one event.
@@ -134,13 +134,13 @@ impl MatchStage {
 
     fn record(&self, record: &Incoming) -> Outcome {
         let Some(value) = &record.value else {
-            return Outcome::Reject(reason::UNREADABLE, "a tombstone".to_owned());
+            return Outcome::Reject(reason::NOT_OURS, "a tombstone".to_owned());
         };
         let made = match codec::schema_id(value) {
             Ok(Watermark::SCHEMA_ID) => self.watermark(record, value),
             Ok(_) | Err(_) => self.event(record, value),
         };
-        made.unwrap_or_else(|error| Outcome::Reject(reason::UNREADABLE, error.to_string()))
+        made.unwrap_or_else(|error| Outcome::Reject(reason::NOT_OURS, error.to_string()))
     }
 
     fn watermark(&self, record: &Incoming, value: &[u8]) -> Result<Outcome, CodecError> {

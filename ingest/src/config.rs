@@ -61,12 +61,30 @@ impl FilesConfig {
     /// Reads the list `sources` of the whole configuration; problems are noted there.
     #[must_use]
     pub fn read_all(root: &Section<'_>) -> Vec<Self> {
+        Self::read_list(root, |_, _| {})
+    }
+
+    /// The same for whoever is going to read them: a path that names nothing is a problem too.
+    #[must_use]
+    pub fn read_all_here(root: &Section<'_>) -> Vec<Self> {
+        Self::read_list(root, |section, source| {
+            if source.paths.is_empty() {
+                return;
+            }
+            for problem in source.files().err().unwrap_or_default() {
+                section.problem("paths", problem.to_string());
+            }
+        })
+    }
+
+    fn read_list(root: &Section<'_>, check: impl Fn(&Section<'_>, &Self)) -> Vec<Self> {
         let mut sources: Vec<Self> = Vec::new();
         for section in root.list("sources") {
             let source = Self::read(&section);
             if !source.name.is_empty() && sources.iter().any(|other| other.name == source.name) {
                 section.problem("name", "each source needs a name of its own");
             }
+            check(&section, &source);
             sources.push(source);
         }
         if sources.is_empty() {

@@ -135,10 +135,10 @@ mod tests {
 
     fn event(text: &str) -> Event {
         let origin = Origin { source: "s".to_owned(), tenant: None, environment: None };
-        match crate::decode::decode(text.as_bytes().to_vec(), &origin) {
-            Decoded::Event(event) => *event,
-            other => panic!("{other:?}"),
-        }
+        let Decoded::Event(event) = crate::decode::decode(text.as_bytes().to_vec(), &origin) else {
+            panic!("{text}")
+        };
+        *event
     }
 
     fn record(id: &str, user: &str) -> Event {

@@ -181,9 +181,28 @@ impl Coordinator {
     /// nobody.
     ///
     /// # Errors
+    /// As [`Coordinator::check`].
+    pub(crate) fn begin(
+        &mut self,
+        (group, name): (&str, &str),
+        id: SeatId,
+        lease: Lease,
+        finished: &[TopicPartition],
+    ) -> Result<(), LogError> {
+        self.check((group, name), id, lease, finished)?;
+        let Some(group) = self.groups.get_mut(group) else { return Ok(()) };
+        for partition in finished {
+            *group.busy.entry(*partition).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether a step may move these positions.
+    ///
+    /// # Errors
     /// [`LogError::Lost`] with those that the lease does not cover; the others of the step are gained anew.
     /// [`LogError::Fenced`] where the member has no seat.
-    pub(crate) fn begin(
+    pub(crate) fn check(
         &mut self,
         (group, name): (&str, &str),
         id: SeatId,
@@ -199,14 +218,11 @@ impl Coordinator {
         };
         let lost: Vec<TopicPartition> =
             finished.iter().filter(|partition| !covered(partition)).copied().collect();
-        if !lost.is_empty() {
-            seat.gain_anew(finished);
-            return Err(LogError::Lost(lost));
+        if lost.is_empty() {
+            return Ok(());
         }
-        for partition in finished {
-            *group.busy.entry(*partition).or_default() += 1;
-        }
-        Ok(())
+        seat.gain_anew(finished);
+        Err(LogError::Lost(lost))
     }
 
     /// The outcome of a step over these is known.

@@ -59,6 +59,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// The offset that the next record gets.
     fn end(&self, of: TopicPartition) -> Offset;
+
+    /// Whether a step of `group` with these records may be written now. If not, it is asked again after every step.
+    fn has_room(&self, _group: &str, _records: &[(TopicPartition, Stored)]) -> bool {
+        true
+    }
 }
 
 /// What a store is asked to make visible.
@@ -253,6 +258,13 @@ impl<S: Store> Shared<S> {
         let now = self.groups.now();
         let turn = self.groups.with(|coordinator| coordinator.turn(&member.group, seat, now));
         turn.ok_or_else(|| LogError::Fenced(member.name.clone()))
+    }
+
+    /// Whether a step could begin.
+    fn check(&self, member: &Member, seat: SeatId, lease: Lease, finished: &Positions) -> Result<(), LogError> {
+        let finished: Vec<TopicPartition> = finished.keys().copied().collect();
+        let whose = (member.group.as_str(), member.name.as_str());
+        self.groups.with(|coordinator| coordinator.check(whose, seat, lease, &finished))
     }
 
     fn begin(

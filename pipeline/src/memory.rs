@@ -2,7 +2,12 @@
 //!
 //! It keeps what is unfinished: a record goes once every group that reads its topic has finished it, and a topic that
 //! no group reads keeps nothing. A compacted topic keeps the newest value of every key, and the last
-//! [`TOMBSTONES_MAX`] deletions of each partition for those who follow it. Memory is bounded by what is unfinished.
+//! [`TOMBSTONES_MAX`] deletions of each partition for those who follow it.
+//!
+//! Whoever writes without having anything to read (worker 1) is held back while more than
+//! [`MemoryOptions::unfinished_bytes_max`] is unfinished. A group that has something unfinished to read is never held
+//! back, because finishing it makes the room: so nobody waits for somebody who waits. A declared group that never opens
+//! holds the writer for ever.
 //!
 //! A group that opens late misses what was finished before: name it in [`MemoryOptions::readers`], and records are kept
 //! for it from the beginning. A topic that a reader without a group shall see belongs in [`MemoryOptions::keep`].
@@ -37,12 +42,21 @@ pub struct MemoryOptions {
     pub readers: Vec<(String, Vec<Topic>)>,
     /// How long a member has to give up a partition that another one shall have.
     pub hand_over: Duration,
+    /// With more bytes of keys and values than this unfinished, nothing is added by those who have nothing to finish. At
+    /// most one step of each such writer goes beyond it, and what stages make of it that is larger than what they read.
+    pub unfinished_bytes_max: usize,
 }
 
 impl Default for MemoryOptions {
-    /// One partition, nothing kept, no readers, 30 s.
+    /// One partition, nothing kept, no readers, 30 s, 64 MiB (sixteen full steps).
     fn default() -> Self {
-        Self { partitions: 1, keep: Vec::new(), readers: Vec::new(), hand_over: Duration::from_secs(30) }
+        Self {
+            partitions: 1,
+            keep: Vec::new(),
+            readers: Vec::new(),
+            hand_over: Duration::from_secs(30),
+            unfinished_bytes_max: 64 * 1024 * 1024,
+        }
     }
 }
 
@@ -57,8 +71,8 @@ impl MemoryLog {
     /// An empty log.
     #[must_use]
     pub fn new(options: MemoryOptions) -> Self {
-        let MemoryOptions { partitions, keep, readers, hand_over } = options;
-        let mut kept = Kept { keep, ..Kept::default() };
+        let MemoryOptions { partitions, keep, readers, hand_over, unfinished_bytes_max } = options;
+        let mut kept = Kept { keep, unfinished_bytes_max, ..Kept::default() };
         for (group, topics) in readers {
             kept.declare(&group, &topics);
         }
@@ -80,6 +94,12 @@ impl MemoryLog {
     pub fn records(&self, topic: Topic) -> usize {
         let kept = self.logs.store().lock();
         kept.parts.iter().filter(|(at, _)| at.topic == topic).map(|(_, part)| part.records.len()).sum()
+    }
+
+    /// How many bytes of keys and values wait for a group to finish them.
+    #[must_use]
+    pub fn unfinished_bytes(&self) -> usize {
+        self.logs.store().lock().unfinished_bytes
     }
 }
 
@@ -108,6 +128,8 @@ struct Kept {
     keep: Vec<Topic>,
     groups: BTreeMap<String, Group>,
     parts: BTreeMap<TopicPartition, Part>,
+    unfinished_bytes: usize,
+    unfinished_bytes_max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -197,6 +219,13 @@ impl Store for MemoryStore {
     fn end(&self, of: TopicPartition) -> Offset {
         Offset(self.lock().parts.get(&of).map_or(0, |part| part.end))
     }
+
+    fn has_room(&self, group: &str, records: &[(TopicPartition, Stored)]) -> bool {
+        let kept = self.lock();
+        kept.unfinished_bytes <= kept.unfinished_bytes_max
+            || !records.iter().any(|(at, _)| kept.is_dropped_once_finished(at.topic))
+            || kept.has_unfinished(group)
+    }
 }
 
 impl Group {
@@ -214,8 +243,8 @@ impl Kept {
     }
 
     fn append(&mut self, at: TopicPartition, stored: Stored) {
-        let wanted = self.keep.contains(&at.topic)
-            || self.groups.values().any(|group| group.topics.contains(&at.topic));
+        let is_counted = self.is_dropped_once_finished(at.topic);
+        let wanted = is_counted || self.keep.contains(&at.topic);
         let part = self.parts.entry(at).or_default();
         let offset = part.end;
         part.end += 1;
@@ -224,20 +253,40 @@ impl Kept {
         } else if !wanted {
             return;
         }
+        if is_counted {
+            self.unfinished_bytes += stored.bytes();
+        }
         part.records.insert(offset, stored);
+    }
+
+    /// Whether groups read it, and nothing of it stays when all have.
+    fn is_dropped_once_finished(&self, topic: Topic) -> bool {
+        let is_read = || self.groups.values().any(|group| group.topics.contains(&topic));
+        !topic.is_compacted() && !self.keep.contains(&topic) && is_read()
+    }
+
+    /// Whether something that counts waits for this group.
+    fn has_unfinished(&self, group: &str) -> bool {
+        let Some(group) = self.groups.get(group) else { return false };
+        let of_group = self.parts.iter().filter(|(at, _)| {
+            group.topics.contains(&at.topic) && self.is_dropped_once_finished(at.topic)
+        });
+        of_group.into_iter().any(|(at, part)| part.records.range(group.position(*at).0..).next().is_some())
     }
 
     fn finish(&mut self, group: String, finished: Positions) {
         let places: Vec<TopicPartition> = finished.keys().copied().collect();
         self.groups.entry(group).or_default().positions.extend(finished);
         for at in places {
-            if at.topic.is_compacted() || self.keep.contains(&at.topic) {
+            if !self.is_dropped_once_finished(at.topic) {
                 continue;
             }
             let readers = self.groups.values().filter(|group| group.topics.contains(&at.topic));
             let least = readers.map(|group| group.position(at)).min();
             if let (Some(least), Some(part)) = (least, self.parts.get_mut(&at)) {
-                part.records = part.records.split_off(&least.0);
+                let unfinished = part.records.split_off(&least.0);
+                let finished = std::mem::replace(&mut part.records, unfinished);
+                self.unfinished_bytes -= finished.values().map(Stored::bytes).sum::<usize>();
             }
         }
     }

@@ -1,21 +1,17 @@
 //! What a store holds after a run, read through the log itself, and the laws that it must keep.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use pipeline::log::From;
 use pipeline::{Incoming, Logs};
 use schemas::enriched::EnrichedEvent;
-use schemas::finding::{Change, Finding, Severity};
+use schemas::finding::{Change, Finding};
 use schemas::ledger::{Counts, LedgerEntry};
 use schemas::receipt::Receipt;
 use schemas::signal::Signal;
 use schemas::watermark::Watermark;
 use schemas::{CodecError, Event, Message, Partition, StageName, Topic, decode};
-use serde_json::Value;
-
-/// Id, severity and evidence of the findings that stand.
-pub(crate) type Standing = BTreeSet<(String, Severity, Vec<String>)>;
+use super::folded::Standing;
 
 /// What two runs over the same records must agree on.
 #[derive(Debug, PartialEq)]
@@ -83,29 +79,6 @@ async fn findings(logs: &dyn Logs) -> Standing {
     newest.retain(|_, finding| finding.change != Change::Close);
     let evidence = |it: &Finding| it.event_ids.iter().map(ToString::to_string).collect();
     newest.into_iter().map(|(id, finding)| (id, finding.severity, evidence(&finding))).collect()
-}
-
-/// The file of the sink `jsonl`, folded as its readers fold it, and how many lines it repeats.
-pub(crate) fn fold(path: &Path) -> (Standing, usize) {
-    let text = std::fs::read_to_string(path).unwrap();
-    let mut newest: BTreeMap<String, Value> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
-    for line in text.lines() {
-        let finding: Value = serde_json::from_str(line).unwrap();
-        let id = finding["finding_info"]["uid"].as_str().unwrap().to_owned();
-        let revision = finding["metadata"]["sequence"].as_i64().unwrap();
-        seen.insert((id.clone(), revision));
-        if newest.get(&id).is_none_or(|known| known["metadata"]["sequence"].as_i64().unwrap() < revision) {
-            newest.insert(id, finding);
-        }
-    }
-    let standing = newest.into_iter().filter(|(_, finding)| finding["activity_id"] != 3).map(|(id, finding)| {
-        let severity = usize::try_from(finding["severity_id"].as_u64().unwrap()).unwrap();
-        let evidence = finding["finding_info"]["related_events"].as_array().into_iter().flatten();
-        let evidence = evidence.map(|event| event["uid"].as_str().unwrap().to_owned()).collect();
-        (id, Severity::ALL[severity - 1], evidence)
-    });
-    (standing.collect(), text.lines().count() - seen.len())
 }
 
 fn each_once<T: Ord + std::fmt::Debug>(what: &str, all: Vec<T>) -> BTreeSet<T> {

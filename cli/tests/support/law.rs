@@ -126,7 +126,7 @@ pub(crate) fn holds(kind: Kind, bounds: Bounds) -> Result<(), String> {
     let corpus = corpus()?;
     let expected = reference(&rules, &corpus)?;
     let mut config =
-        Config { cases: bounds.cases, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
+        Config { cases: bounds.cases, failure_persistence: None, max_shrink_time: 30_000, ..Config::default() };
     let seed = match config.rng_seed {
         RngSeed::Fixed(seed) => seed,
         RngSeed::Random => Clock::machine().now().0.unsigned_abs(),

@@ -197,7 +197,7 @@ fn what_is_not_ours_is_rejected_and_unknown_rules_are_skipped() {
     signal.rules[0].rule = "gone".to_owned();
     other.value = Some(schemas::encode(&signal).unwrap().into());
     let foreign = incoming(Topic::Signal, 0, 9, b"\0\0\0\0\x01".to_vec());
-    assert_eq!(words(&machine.step(vec![foreign, other])), ["unreadable", "no_rule"]);
+    assert_eq!(words(&machine.step(vec![foreign, other])), ["not_ours", "no_rule"]);
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn what_is_not_ours_is_rejected_and_the_rest_goes_on() {
         incoming(Topic::Enriched, 0, 4, good),
     ];
     let outcomes = words(&work(&mut stage(), bad));
-    assert_eq!(outcomes, ["unreadable", "unreadable", "unreadable", "unreadable", "emit"]);
+    assert_eq!(outcomes, ["not_ours", "not_ours", "not_ours", "not_ours", "emit"]);
 }
 
 #[test]

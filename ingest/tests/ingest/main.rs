@@ -1,11 +1,20 @@
 //! The laws of ingest, over real records, documented shapes and broken input.
 
+#[cfg(test)]
 mod bad_input;
+#[cfg(test)]
 mod corpus;
+#[cfg(test)]
 mod framing;
+#[cfg(test)]
 mod power_platform;
+#[cfg(test)]
 mod restart;
+#[cfg(test)]
 mod runs;
+#[cfg(test)]
 mod shapes;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod worker;

@@ -20,8 +20,9 @@ fn write_many(bench: &Bench) {
     };
     let all: String = (0..RECORDS).map(line).collect();
     let middle = all.match_indices('\n').nth(RECORDS / 2).unwrap().0 + 1;
-    bench.write("a.jsonl", all[..middle].as_bytes());
-    bench.write("b.jsonl", all[middle..].as_bytes());
+    let (first, second) = all.split_at(middle);
+    bench.write("a.jsonl", first.as_bytes());
+    bench.write("b.jsonl", second.as_bytes());
 }
 
 fn line_of(n: usize) -> String {

@@ -11,10 +11,8 @@ fn in_environment(text: &str) -> Event {
         tenant: Some("t1".to_owned()),
         environment: Some("Default-E1".to_owned()),
     };
-    match decode(text.as_bytes().to_vec(), &origin) {
-        Decoded::Event(event) => *event,
-        other => panic!("{other:?}"),
-    }
+    let Decoded::Event(event) = decode(text.as_bytes().to_vec(), &origin) else { panic!("{text}") };
+    *event
 }
 
 const DATAVERSE: &str = r#"{"flowrunid":"0D3F","name":"08585RUN","starttime":"2024-05-01T10:00:00Z",

@@ -40,10 +40,10 @@ pub(crate) fn origin() -> Origin {
 
 /// The event a record decodes into.
 pub(crate) fn event_of(text: &str) -> Event {
-    match decode(text.as_bytes().to_vec(), &origin()) {
-        Decoded::Event(event) => *event,
-        other => panic!("{other:?}: {text}"),
-    }
+    let Decoded::Event(event) = decode(text.as_bytes().to_vec(), &origin()) else {
+        panic!("no event: {text}")
+    };
+    *event
 }
 
 /// The reason a record is rejected for, or left out.

@@ -102,6 +102,18 @@ impl<S: Store> Handle<S> {
 
     async fn write(&mut self, step: Step) -> Result<(), LogError> {
         let records = self.shared.place(step.records)?;
+        // Not under the permit: whoever makes the room may be about to take a partition over.
+        loop {
+            self.bell.borrow_and_update();
+            self.shared.check(&self.member, self.seat, step.lease, &step.finished)?;
+            if self.shared.store.has_room(&self.member.group, &records) {
+                break;
+            }
+            // Rung after every step; the sender lives in `shared`.
+            if self.bell.changed().await.is_err() {
+                break;
+            }
+        }
         let permit = self.shared.begin(&self.member, self.seat, step.lease, &step.finished)?;
         let write = Write { group: self.member.group.clone(), finished: step.finished, records, permit };
         self.shared.store.apply(write).await

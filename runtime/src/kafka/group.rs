@@ -82,12 +82,15 @@ impl Group {
 
     /// Until the handle is stopped or ends.
     pub(super) fn run(mut self) {
+        let mut n = 0;
         while !self.shared.stop.is_stopped() {
             self.change();
             self.rewind();
             self.flow();
             self.answer();
             self.pull();
+            n += 1;
+            if n % 200 == 0 { tracing::info!(paused = self.paused, change = self.change.is_some(), "TURN {:?} pos {:?} asg {:?}", self.shared.state(), self.consumer.position(), self.consumer.assignment()); }
         }
         self.close();
     }

@@ -177,9 +177,13 @@ fn restarted() -> Result<(), Failed> {
                 Ok(()) | Err(pipeline::LogError::Lost(_)) => {}
                 Err(error) => panic!("{error}"),
             }
+            tracing::info!("COMMITTED");
             hand.copy_all().await;
+            tracing::info!("COPIED");
             restart.await.expect("it is restarted").expect("it is restarted");
+            tracing::info!("RESTARTED");
             hand.copy_all().await;
+            tracing::info!("COPIED");
             assert_eq!(seen(kafka.logs.as_ref(), OUTPUT).await, numbers(0..60));
         }
         .boxed()
@@ -208,5 +212,6 @@ fn script(address: &str, words: &[&str]) -> Result<(), String> {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.ci/kafka");
     let run = Command::new(script).args(words).env("WEIR_KAFKA", address).stdin(Stdio::null()).output();
     let run = run.map_err(|error| error.to_string())?;
+    tracing::info!("SCRIPT {words:?} {:?}", run);
     if run.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&run.stderr).into_owned()) }
 }

@@ -158,9 +158,9 @@ mod tests {
 
     #[test]
     fn what_holds_no_records_says_what_it_is() {
-        let reason = |head: &[u8]| match form(head, true) {
-            Form::Refused(cut) => cut.reason,
-            other => panic!("{other:?}"),
+        let reason = |head: &[u8]| {
+            let Form::Refused(cut) = form(head, true) else { panic!("{head:?}") };
+            cut.reason
         };
         assert_eq!(reason(b""), "empty");
         assert_eq!(reason(b" \r\n\n"), "empty");

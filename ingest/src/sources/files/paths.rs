@@ -54,6 +54,7 @@ fn add(path: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), String> {
         Ok(_) => Err("neither a file nor a folder".to_owned()),
         Err(error) => match path.file_name().and_then(|name| name.to_str()) {
             Some(pattern) if pattern.contains('*') => matching(path, pattern, files),
+            _ if error.kind() == std::io::ErrorKind::NotFound => Err("no such file or folder".to_owned()),
             _ => Err(error.kind().to_string()),
         },
     }

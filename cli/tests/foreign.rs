@@ -1,0 +1,201 @@
+//! Records on Weir's topics that are not Weir's: dead-lettered by the stage that reads them, with the reason and their
+//! bytes; everything else goes on.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use pipeline::log::{From, Limits, Member, Route};
+use pipeline::{Clock, Incoming, Logs, Next, Outgoing, Step};
+use runtime::embedded::{EmbeddedLog, EmbeddedOptions};
+use runtime::kafka::{KafkaConfig, KafkaLogs};
+use schemas::gap::Gap;
+use schemas::partition::partition_of;
+use schemas::watermark::{Mark, Watermark};
+use schemas::{FindingGroup, Micros, Partition, StageName, Topic, dead_letter, encode};
+
+const PARTITIONS: u32 = 2;
+
+#[path = "support/folded.rs"]
+mod folded;
+
+use folded::{Standing, fold};
+
+/// Who reads what.
+const READ_BY: [(Topic, StageName); 5] = [
+    (Topic::Ledger, StageName::Ingest),
+    (Topic::Event, StageName::Enrich),
+    (Topic::Enriched, StageName::Match),
+    (Topic::Signal, StageName::Correlate),
+    (Topic::Finding(FindingGroup::Policy), StageName::Sink),
+];
+
+/// Bytes that are no message, an unknown schema, a message of another topic, one cut short, one with more after it.
+fn foreign() -> Vec<Vec<u8>> {
+    let gap = Gap {
+        tenant: "t".to_owned(),
+        source: "s".to_owned(),
+        content_type: "c".to_owned(),
+        from: Micros(1),
+        until: Micros(2),
+        reason: "expired".to_owned(),
+        unit: "u".to_owned(),
+        noticed_at: Micros(3),
+    };
+    let gap = encode(&gap).unwrap();
+    let mark =
+        Mark { tenant: "t".to_owned(), source: "s".to_owned(), content_type: "c".to_owned(), time: Micros(1) };
+    let watermark = encode(&Watermark { marks: vec![mark], ..Watermark::default() }).unwrap();
+    let mut longer = gap.clone();
+    longer.extend_from_slice(b"more");
+    vec![
+        b"{\"not\":\"ours\"}".to_vec(),
+        Vec::new(),
+        vec![0, 0, 0, 255, 255, 1, 2, 3],
+        gap,
+        watermark[..watermark.len() / 2].to_vec(),
+        longer,
+        vec![0xff; 2000],
+    ]
+}
+
+/// Puts the foreign records on each topic; says how many there are on each.
+async fn produce(logs: &dyn Logs) -> usize {
+    let limits = Limits { idle_after: Duration::from_millis(10), ..Limits::default() };
+    let member = Member { group: "stranger".into(), name: "one".into(), topics: vec![Topic::Gap], limits };
+    let mut handle = logs.open(member).await.unwrap();
+    let lease = loop {
+        if let Next::Assigned(assignment) = handle.next().await.unwrap() {
+            break assignment.lease;
+        }
+    };
+    let mut records = Vec::new();
+    for (topic, _) in READ_BY {
+        for (number, value) in foreign().into_iter().enumerate() {
+            let key = format!("stranger-{number}");
+            // Of the ledger, each source reads its own partition.
+            let partition = if topic == Topic::Ledger { partition_of(b"exports", PARTITIONS) } else { Partition(0) };
+            records.push(Outgoing::keyed(topic, key, value).to(Route::Exact(partition)));
+        }
+    }
+    handle.commit(Step { lease, finished: BTreeMap::new(), records }).await.unwrap();
+    handle.leave().await.unwrap();
+    foreign().len()
+}
+
+async fn follow(logs: &dyn Logs, topic: Topic) -> Vec<Incoming> {
+    let mut reader = logs.reader().await.unwrap();
+    let (mut all, mut from) = (Vec::new(), From::Start);
+    loop {
+        let changes = reader.follow(topic, from).await.unwrap();
+        all.extend(changes.records);
+        if changes.caught_up {
+            return all;
+        }
+        from = From::At(changes.next);
+    }
+}
+
+/// Each stage's dead letters hold the foreign records of its topic, byte for byte, with where they lay and why.
+async fn check(logs: &dyn Logs) {
+    for (topic, stage) in READ_BY {
+        let letters = follow(logs, Topic::DeadLetter(stage)).await;
+        let mut values: Vec<Vec<u8>> = letters.iter().map(|letter| letter.value.as_deref().unwrap().to_vec()).collect();
+        let mut expected = foreign();
+        values.sort();
+        expected.sort();
+        assert_eq!(values, expected, "{}: {topic}", stage.name());
+        for letter in &letters {
+            let header = |name: &str| {
+                let found = letter.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+                String::from_utf8(found.unwrap().to_vec()).unwrap()
+            };
+            assert_eq!(header(dead_letter::TOPIC), topic.to_string());
+            assert_eq!(header(dead_letter::STAGE), stage.name());
+            assert_eq!(header(dead_letter::REASON), "not_ours");
+            assert!(letter.key.starts_with(b"stranger-"), "the key is kept");
+        }
+    }
+}
+
+fn configure(folder: &Path, log: &str) {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/det-eng-samples.jsonl");
+    let text = format!(
+        "log: {{{log}}}
+sources: [{{name: exports, kind: files, paths: ['{}']}}]
+sinks: [{{name: archive, kind: jsonl, path: findings.jsonl}}]
+",
+        source.display()
+    );
+    std::fs::write(folder.join("weir.yaml"), text).unwrap();
+}
+
+/// Runs the binary to its good end; gives what it logged.
+fn weir(folder: &Path, words: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    let output = command.args(words).args(["-c", "weir.yaml"]).current_dir(folder).env_remove("WEIR_LOG").output();
+    let output = output.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{}: {said}", output.status);
+    said
+}
+
+/// The findings of the same file where nobody disturbs.
+fn findings() -> Standing {
+    let folder = tempfile::tempdir().unwrap();
+    configure(folder.path(), "memory: {}");
+    weir(folder.path(), &["run"]);
+    fold(&folder.path().join("findings.jsonl")).0
+}
+
+fn says_each_once(said: &str, count: usize) {
+    for (topic, _) in READ_BY {
+        let topic = format!("\"topic\":\"{topic}\"");
+        let lines = said.lines().filter(|line| line.contains(&topic) && line.contains("not_ours")).count();
+        assert_eq!(lines, count, "{topic}: {said}");
+    }
+    assert_eq!(said.lines().filter(|line| line.contains("panicked")).count(), 0, "{said}");
+}
+
+#[test]
+fn records_that_are_not_ours_are_set_aside_on_the_embedded_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = EmbeddedOptions { partitions: PARTITIONS, ..EmbeddedOptions::new(folder.path().join("weir.db")) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let log = EmbeddedLog::open(&options).unwrap();
+    let count = runtime.block_on(produce(&log));
+    drop(log);
+    configure(folder.path(), &format!("embedded: {{path: weir.db, partitions: {PARTITIONS}}}"));
+    let said = weir(folder.path(), &["run"]);
+    says_each_once(&said, count);
+    assert_eq!(fold(&folder.path().join("findings.jsonl")).0, findings(), "every finding is there");
+    runtime.block_on(check(&EmbeddedLog::open(&options).unwrap()));
+    let again = weir(folder.path(), &["run"]);
+    says_each_once(&again, 0);
+}
+
+#[test]
+fn records_that_are_not_ours_are_set_aside_on_kafka() {
+    let Some(broker) = std::env::var("WEIR_KAFKA").ok().filter(|broker| !broker.is_empty()) else {
+        writeln!(std::io::stderr(), "foreign records on kafka: skipped, because WEIR_KAFKA names no broker").unwrap();
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let prefix = format!("foreign-{:x}-{}.", Clock::machine().now().0, std::process::id());
+    configure(folder.path(), &format!("kafka: {{bootstrap: '{broker}', prefix: {prefix}, partitions: {PARTITIONS}}}"));
+    weir(folder.path(), &["topics", "apply"]);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let logs = KafkaLogs::new(KafkaConfig { prefix, ..KafkaConfig::new(broker) }).unwrap();
+    let count = runtime.block_on(produce(&logs));
+    let said = weir(folder.path(), &["run"]);
+    says_each_once(&said, count);
+    assert_eq!(fold(&folder.path().join("findings.jsonl")).0, findings(), "every finding is there");
+    runtime.block_on(async {
+        check(&logs).await;
+        logs.delete_topics().await.unwrap();
+        logs.close().await;
+    });
+}
