@@ -25,7 +25,8 @@ pub(crate) fn all(events: &[Event], out: &mut impl Write) -> Outcome {
     let memory = Arc::new(MemoryLog::new(MemoryOptions::default()));
     runtime.block_on(one("memory", memory, &records, out))?;
     let folder = tempfile::tempdir()?;
-    let options = EmbeddedOptions { clock: Clock::machine(), ..EmbeddedOptions::new(folder.path().join("bench.db")) };
+    let options =
+        EmbeddedOptions { clock: Clock::machine(), ..EmbeddedOptions::new(folder.path().join("bench.db")) };
     runtime.block_on(one("embedded", Arc::new(EmbeddedLog::open(&options)?), &records, out))?;
     match std::env::var("WEIR_KAFKA") {
         Ok(bootstrap) => runtime.block_on(kafka(bootstrap, &records, out)),

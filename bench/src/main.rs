@@ -7,6 +7,7 @@ mod commit;
 mod measure;
 mod owned;
 mod records;
+mod state;
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -64,6 +65,9 @@ fn main() -> measure::Outcome {
     let count = REPEATS * events.len();
     writeln!(out, "match, {} rules            {}", rules.len(), matched.first.per(count))?;
     writeln!(out, "enrich, nothing configured {}", matched.second.per(count))?;
+    if let Some(sample) = events.first() {
+        state::print(sample, &rules, &mut out)?;
+    }
     commit::all(&events, &mut out)
 }
 

@@ -19,7 +19,7 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         config.sinks.len()
     );
     if !args.offline {
-        let logs = config.log.open(Clock::machine())?;
+        let logs = config.log.open(Clock::machine(), config.readers())?;
         for topic in Topic::all() {
             logs.partitions(topic).await?;
         }

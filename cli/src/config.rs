@@ -17,9 +17,11 @@ use enrich::EnrichConfig;
 use ingest::FilesConfig;
 use pipeline::log::Limits;
 use runtime::config::{Document, LogConfig, Problems, Section};
+use schemas::Topic;
 use sink::SinkConfig;
 
 use crate::exit::WrongConfig;
+use crate::stages;
 
 /// Below this, every long record would be a step of its own.
 const BYTES_LEAST: usize = 64 * 1024;
@@ -49,6 +51,15 @@ impl Config {
     /// [`WrongConfig`] with every problem.
     pub(crate) fn read_with_sources(path: &Path) -> Result<Self, WrongConfig> {
         Self::read_with(path, FilesConfig::read_all_here)
+    }
+
+    /// Every group of the flow, with what it reads.
+    pub(crate) fn readers(&self) -> Vec<(String, Vec<Topic>)> {
+        let mut readers = stages::groups();
+        let sources = self.sources.iter();
+        readers.extend(sources.map(|source| (ingest::group(&source.name), ingest::worker::TOPICS.to_vec())));
+        readers.extend(self.sinks.iter().map(|sink| (sink.group(), Topic::findings())));
+        readers
     }
 
     fn read_with(path: &Path, sources: fn(&Section<'_>) -> Vec<FilesConfig>) -> Result<Self, WrongConfig> {

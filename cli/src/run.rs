@@ -20,7 +20,7 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let config = Config::read_with_sources(&args.config)?;
     let clock = Clock::machine();
     let around = Surroundings {
-        logs: config.log.open(clock.clone())?,
+        logs: config.log.open(clock.clone(), config.readers())?,
         member: "0".to_owned(),
         limits: config.limits,
         clock,

@@ -59,7 +59,7 @@ async fn start(args: &WorkerArgs, read: Read) -> anyhow::Result<(Config, Surroun
     }
     let clock = Clock::machine();
     let around = Surroundings {
-        logs: config.log.open(clock.clone())?,
+        logs: config.log.open(clock.clone(), config.readers())?,
         member: args.member.clone(),
         limits: config.limits,
         clock,

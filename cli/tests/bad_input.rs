@@ -44,6 +44,11 @@ impl Scanned {
         all
     }
 
+    /// Line and reason of each line of the log.
+    fn said(&self) -> Vec<(Option<u64>, Option<&str>)> {
+        self.log.iter().map(|line| (line["line"].as_u64(), line["reason"].as_str())).collect()
+    }
+
     fn balances(&self) {
         let sum = self.count("emitted") + self.count("deduplicated") + self.count("skipped") + self.count("rejected");
         assert_eq!(self.count("read"), sum);
@@ -225,11 +230,24 @@ fn a_gzip_bomb_is_stopped_and_said() {
     std::fs::write(&path, packed).unwrap();
     let scanned = scan(folder.path(), &[path]);
     scanned.balances();
-    assert_eq!((scanned.count("emitted"), scanned.count("rejected")), (1, 1));
-    assert_eq!(scanned.log.len(), 1);
-    assert_eq!(scanned.log[0]["line"], 2);
-    let rest = held(&scanned.letters);
-    assert!(rest.len() < 66 << 20 && bomb[first.len() + 1..].starts_with(&rest));
+    // The record in which it was stopped was too long already; that the file was stopped there is said besides.
+    assert_eq!((scanned.count("emitted"), scanned.count("rejected")), (1, 2));
+    assert_eq!(scanned.said(), [(Some(2), Some("too_long")), (Some(2), Some("gzip"))]);
+    let (last, long) = scanned.letters.split_last().unwrap();
+    assert!(last["__connect.errors.exception.message"].as_str().unwrap().starts_with("a gzip bomb: "));
+    let kept = held(long);
+    assert!(kept.len() > 60 << 20 && bomb[first.len() + 1..].starts_with(&kept));
+}
+
+#[test]
+fn a_bomb_of_zeros_is_said_to_be_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("zeros.gz");
+    std::fs::write(&path, gzip(&vec![0; 80 << 20], 9)).unwrap();
+    let scanned = scan(folder.path(), &[path]);
+    scanned.balances();
+    assert_eq!((scanned.count("emitted"), scanned.count("rejected")), (0, 2));
+    assert_eq!(scanned.said(), [(Some(1), Some("binary")), (Some(1), Some("gzip"))]);
 }
 
 /// One id with two contents is two events; neither hides the other.

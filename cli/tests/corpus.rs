@@ -1,4 +1,5 @@
 //! The real records: what is labelled is found, what is everyday is left alone, whatever file they come in.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -177,13 +177,15 @@ impl Turn<'_> {
             };
             let last = portion.last;
             let draft = self.draft(portion)?;
-            if !self.commit(log, draft, summary).await? || self.look(log).await? {
+            if let Some(ended) = self.commit(log, draft, summary).await? {
+                return Ok(ended);
+            }
+            if self.look(log).await? {
                 return Ok(Ended::Lost);
             }
             if last {
                 let draft = Draft::watermark(&self.memory, self.source);
-                let done = self.commit(log, draft?, summary).await?;
-                return Ok(if done { Ended::Finished } else { Ended::Lost });
+                return Ok(self.commit(log, draft?, summary).await?.unwrap_or(Ended::Finished));
             }
         }
     }
@@ -203,25 +205,32 @@ impl Turn<'_> {
         draft.finish()
     }
 
-    /// Commits a step; false when the shard is gone.
+    /// Commits a step; what ended the work where it could not be.
     async fn commit(
         &mut self,
         log: &mut dyn Log,
         draft: Draft,
         summary: &mut Summary,
-    ) -> Result<bool, IngestError> {
+    ) -> Result<Option<Ended>, IngestError> {
         let Draft { mut records, summary: step, .. } = draft;
         records.append(&mut self.foreign);
         if records.is_empty() {
-            return Ok(true);
+            return Ok(None);
         }
         let finished = [(self.hold.shard, self.hold.position)].into();
-        match log.commit(Step { lease: self.hold.lease, finished, records }).await {
+        // Biased: what is done is done. But a log without room, or a broker that is away, may hold a step for as long as
+        // it takes, and a stop must not wait for that.
+        let outcome = tokio::select! {
+            biased;
+            outcome = log.commit(Step { lease: self.hold.lease, finished, records }) => outcome,
+            () = self.context.control.stop.cancelled() => return Ok(Some(Ended::Stopped)),
+        };
+        match outcome {
             Ok(()) => {
                 summary.add(&step);
-                Ok(true)
+                Ok(None)
             }
-            Err(LogError::Lost(_)) => Ok(false),
+            Err(LogError::Lost(_)) => Ok(Some(Ended::Lost)),
             Err(error) => Err(error.into()),
         }
     }

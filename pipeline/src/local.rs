@@ -261,7 +261,13 @@ impl<S: Store> Shared<S> {
     }
 
     /// Whether a step could begin.
-    fn check(&self, member: &Member, seat: SeatId, lease: Lease, finished: &Positions) -> Result<(), LogError> {
+    fn check(
+        &self,
+        member: &Member,
+        seat: SeatId,
+        lease: Lease,
+        finished: &Positions,
+    ) -> Result<(), LogError> {
         let finished: Vec<TopicPartition> = finished.keys().copied().collect();
         let whose = (member.group.as_str(), member.name.as_str());
         self.groups.with(|coordinator| coordinator.check(whose, seat, lease, &finished))

@@ -268,9 +268,10 @@ impl Kept {
     /// Whether something that counts waits for this group.
     fn has_unfinished(&self, group: &str) -> bool {
         let Some(group) = self.groups.get(group) else { return false };
-        let of_group = self.parts.iter().filter(|(at, _)| {
-            group.topics.contains(&at.topic) && self.is_dropped_once_finished(at.topic)
-        });
+        let of_group = self
+            .parts
+            .iter()
+            .filter(|(at, _)| group.topics.contains(&at.topic) && self.is_dropped_once_finished(at.topic));
         of_group.into_iter().any(|(at, part)| part.records.range(group.position(*at).0..).next().is_some())
     }
 

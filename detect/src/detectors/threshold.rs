@@ -131,3 +131,42 @@ impl Detector for Threshold {
         self.slot
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use schemas::{
+        EventId, Hash128,
+        time::{HOUR, MINUTE, SECOND},
+    };
+
+    use super::*;
+
+    /// Whether two events of different values and roles, `apart` from each other, make a finding of two.
+    fn fires(detector: &Threshold, begin: i64, apart: i64) -> bool {
+        let mut state = Slots::default();
+        for (time, value, role) in [(begin, "a", 1), (begin + apart, "b", 2)] {
+            let event = EventId(Hash128::of(&[value.as_bytes()]));
+            let (time, values) = (Micros(time), vec![value]);
+            detector.fold(
+                &mut state,
+                &Occurrence { time, event, actor: "", roles: role, values, facts: Vec::new() },
+            );
+        }
+        detector.reach(Micros(begin + apart)).any(|bucket| detector.read(&state, bucket).is_some())
+    }
+
+    #[test]
+    fn wherever_the_window_begins_it_is_all_but_a_sixtieth_of_its_length() {
+        let of = |window| {
+            [Threshold::events(window, 2), Threshold::values(window, 2), Threshold::roles(window, 2)]
+        };
+        for begin in [0, 1, 7 * SECOND + 300, 3 * HOUR + 55 * MINUTE + 9 * SECOND, -1, -HOUR - 17 * SECOND] {
+            for (window, inside) in [(10 * MINUTE, 590 * SECOND), (24 * HOUR, 23 * HOUR + 36 * MINUTE)] {
+                for detector in of(window) {
+                    assert!(fires(&detector, begin, inside), "{detector:?} from {begin}");
+                    assert!(!fires(&detector, begin, window), "{detector:?} from {begin}");
+                }
+            }
+        }
+    }
+}

@@ -24,6 +24,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use pipeline::{Clock, LogError, Logs, MemoryLog, MemoryOptions};
+use schemas::Topic;
 
 use super::section::Section;
 use crate::{
@@ -105,14 +106,20 @@ impl LogConfig {
         memory.or(embedded).or(kafka).unwrap_or_default()
     }
 
-    /// Opens it. Kafka is not connected to before a handle is opened.
+    /// Opens it. Kafka is not connected to before a handle is opened. `readers` are the groups that will read, and
+    /// what: the memory log keeps records for them from the beginning, the other logs keep them anyway.
     ///
     /// # Errors
     /// [`LogError`] as the log's own `open` or `new` gives it.
-    pub fn open(&self, clock: Clock) -> Result<Arc<dyn Logs>, LogError> {
+    pub fn open(
+        &self,
+        clock: Clock,
+        readers: Vec<(String, Vec<Topic>)>,
+    ) -> Result<Arc<dyn Logs>, LogError> {
         Ok(match self {
             Self::Memory { partitions } => Arc::new(MemoryLog::new(MemoryOptions {
                 partitions: *partitions,
+                readers,
                 ..MemoryOptions::default()
             })),
             Self::Embedded(config) => Arc::new(EmbeddedLog::open(&config.options(clock))?),

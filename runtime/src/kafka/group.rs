@@ -82,15 +82,12 @@ impl Group {
 
     /// Until the handle is stopped or ends.
     pub(super) fn run(mut self) {
-        let mut n = 0;
         while !self.shared.stop.is_stopped() {
             self.change();
             self.rewind();
             self.flow();
             self.answer();
             self.pull();
-            n += 1;
-            if n % 200 == 0 { tracing::info!(paused = self.paused, change = self.change.is_some(), "TURN {:?} pos {:?} asg {:?}", self.shared.state(), self.consumer.position(), self.consumer.assignment()); }
         }
         self.close();
     }
@@ -117,6 +114,9 @@ impl Group {
             self.change = self.consumer.context().rebalance().map(|rebalance| self.begin(rebalance));
         }
         let Some(mut change) = self.change.take() else { return };
+        if self.consumer.assignment_lost() {
+            change.proof = None;
+        }
         let done = match change.proof.as_ref().map(Receiver::try_recv) {
             Some(Err(TryRecvError::Empty)) => false,
             // Not ours any more: the handle has been ended, and close acknowledges the change.
@@ -137,9 +137,10 @@ impl Group {
     fn begin(&self, rebalance: Rebalance) -> Change {
         let (Rebalance::Assign(list) | Rebalance::Revoke(list)) = &rebalance;
         let partitions = self.shared.names().partitions(list);
-        // A producer that is busy finds out by itself.
+        // A producer with a step finds out by itself. It must not be waited for: the step may be one that the broker
+        // refuses until the change has been worked on.
         let (answer, proof) = sync_channel(1);
-        let asked = self.jobs.try_send(Job::Prove(answer)).is_ok();
+        let asked = !self.shared.has_step() && self.jobs.try_send(Job::Prove(answer)).is_ok();
         Change { rebalance, partitions, proof: asked.then_some(proof), until: None }
     }
 

@@ -61,7 +61,7 @@ impl KafkaLog {
         }
         let Some(jobs) = &self.jobs else { return Err(closed()) };
         let (answer, answered) = oneshot::channel();
-        if jobs.send(Job::Step(step, answer)).await.is_err() {
+        if jobs.send(Job::Step(step, self.shared.begin_step(), answer)).await.is_err() {
             return Err(self.shared.state().ended().unwrap_or_else(closed));
         }
         match answered.await {

@@ -110,8 +110,9 @@ impl Steps {
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         while let Some(job) = jobs.blocking_recv() {
             match job {
-                Job::Step(step, answer) => {
+                Job::Step(step, underway, answer) => {
                     let answered = self.step(&step);
+                    drop(underway);
                     if let Err(LogError::Fenced(_)) = &answered {
                         self.shared.end(self.fenced());
                     }

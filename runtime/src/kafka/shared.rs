@@ -1,6 +1,9 @@
 //! What ties a handle's three sides together: the handle itself, the consumer's thread and the producer's.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use pipeline::LogError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -30,6 +33,8 @@ pub(super) struct Shared {
     pub(super) stop: Stop,
     /// The group's consumer while it lives; none for a member without topics.
     consumer: Mutex<Option<Arc<Consumer>>>,
+    /// Steps that were handed to the producer and have not ended.
+    steps: Arc<AtomicUsize>,
 }
 
 impl Shared {
@@ -41,7 +46,19 @@ impl Shared {
             told: Notify::new(),
             stop: Stop::default(),
             consumer: Mutex::new(None),
+            steps: Arc::default(),
         }
+    }
+
+    /// A step is handed to the producer.
+    pub(super) fn begin_step(&self) -> Underway {
+        self.steps.fetch_add(1, Ordering::AcqRel);
+        Underway(Arc::clone(&self.steps))
+    }
+
+    /// Whether the producer works on a step, or has one to work on.
+    pub(super) fn has_step(&self) -> bool {
+        self.steps.load(Ordering::Acquire) > 0
     }
 
     pub(super) fn names(&self) -> &Names {
@@ -72,9 +89,18 @@ impl Shared {
 /// What the producer's thread is asked to do.
 pub(super) enum Job {
     /// A step of the handle.
-    Step(pipeline::Step, oneshot::Sender<Result<(), LogError>>),
+    Step(pipeline::Step, Underway, oneshot::Sender<Result<(), LogError>>),
     /// Find out whether the name is still ours.
     Prove(std::sync::mpsc::SyncSender<bool>),
+}
+
+/// A step that has not ended; dropped with it.
+pub(super) struct Underway(Arc<AtomicUsize>);
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// The way to the producer's thread.

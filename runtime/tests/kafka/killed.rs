@@ -5,6 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::PathBuf,
     process::{Child, Command, ExitCode, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -45,7 +46,11 @@ pub(crate) fn trials(address: &str) -> Vec<Trial> {
             broker::run(Broker::new(&address), move |broker| killed(broker, place).boxed())
         }));
     }
-    trials.push(Trial::test("kafka::a_broker_that_comes_back_finds_its_members_waiting", restarted));
+    let sessions = [("finds_its_members_waiting", 60), ("lets_members_back_that_it_gave_up", 1)];
+    trials.extend(sessions.map(|(name, secs)| {
+        let name = format!("kafka::a_broker_that_comes_back_{name}");
+        Trial::test(name, move || restarted(Duration::from_secs(secs)))
+    }));
     trials
 }
 
@@ -150,16 +155,18 @@ fn reap(mut child: Child) {
 }
 
 /// A broker of its own goes away while a member commits, and comes back with what it had.
-fn restarted() -> Result<(), Failed> {
+fn restarted(session: Duration) -> Result<(), Failed> {
     let address = format!("127.0.0.1:{}", quiet_port()?);
     if let Err(why) = script(&address, &["start"]) {
         print!("kafka::a_broker_that_comes_back skipped: no broker of its own could be started ({why})\n");
         return Ok(());
     }
     let stop = StopScript(address.clone());
-    let outcome = broker::run(Broker::new(&address), |broker| {
+    let outcome = broker::run(Broker::new(&address), move |broker| {
         async move {
-            let kafka = Kafka::open(&broker.address, &broker::fresh_prefix());
+            let mut kafka = Kafka::open(&broker.address, &broker::fresh_prefix());
+            let config = KafkaConfig { session_timeout: session, ..broker::config(&kafka.address, &kafka.prefix) };
+            kafka.logs = Arc::new(KafkaLogs::new(config).expect("the settings are sound"));
             kafka.logs.apply_topics(&TopicPlan::all(1)).await.expect("topics are made");
             feed(kafka.logs.as_ref(), &numbers(0..60)).await;
             let mut hand = Hand::assigned(kafka.logs.as_ref(), "group", "one").await;

@@ -122,8 +122,11 @@ impl Cutter {
             Self::Lines(lines) => lines.finish(cut, out),
             Self::Values(values) => values.finish(cut, out),
             Self::Csv(rows) => rows.finish(cut, out),
-            // It is refused already; that it also broke changes nothing about that.
-            Self::Refused(held) => held.end(out),
+            // It is refused already; that it broke too is said besides, since its rest is nowhere.
+            Self::Refused(held) => match cut {
+                Some(why) => held.refuse(why, out),
+                None => held.end(out),
+            },
         }
     }
 }
