@@ -20,7 +20,11 @@ struct Scanned {
 fn scan(folder: &Path, files: &[PathBuf]) -> Scanned {
     let letters = folder.join("letters.out");
     let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
-    command.args(["scan", "--format", "json", "--dead-letters"]).arg(&letters).args(files).env_remove("WEIR_LOG");
+    command
+        .args(["scan", "--format", "json", "--dead-letters"])
+        .arg(&letters)
+        .args(files)
+        .env_remove("WEIR_LOG");
     let output = command.output().unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{log}");
@@ -50,7 +54,10 @@ impl Scanned {
     }
 
     fn balances(&self) {
-        let sum = self.count("emitted") + self.count("deduplicated") + self.count("skipped") + self.count("rejected");
+        let sum = self.count("emitted")
+            + self.count("deduplicated")
+            + self.count("skipped")
+            + self.count("rejected");
         assert_eq!(self.count("read"), sum);
     }
 }
@@ -120,16 +127,20 @@ fn cases() -> Vec<Case> {
     let utf16: Vec<u8> = format!("{first}\n{second}\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
     let long = format!("{{\"Id\":\"{}\"}}", "x".repeat(17 << 20));
     let deep = format!("{{\"Id\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-    let half = &first[..first.len() / 2];
+    let half = &first.as_bytes()[..first.len() / 2];
     vec![
-        between("truncated.jsonl", half.as_bytes(), "truncated"),
+        between("truncated.jsonl", half, "truncated"),
         between("prose.jsonl", b"so it says", "not_json"),
         between("deep.jsonl", deep.as_bytes(), "too_deep"),
         between("long.jsonl", long.as_bytes(), "too_long"),
         between("binary.jsonl", b"\x00\x01\xff\xfe", "binary"),
         between("number.jsonl", b"17", "not_an_object"),
         between("empty-object.jsonl", b"{}", "unknown_shape"),
-        between("id-is-a-list.jsonl", first.replacen("\"Id\":\"", "\"Id\":[],\"x\":\"", 1).as_bytes(), "no_id"),
+        between(
+            "id-is-a-list.jsonl",
+            first.replacen("\"Id\":\"", "\"Id\":[],\"x\":\"", 1).as_bytes(),
+            "no_id",
+        ),
         between(
             "time-is-a-number.jsonl",
             first.replacen("\"CreationTime\":\"", "\"CreationTime\":17,\"x\":\"", 1).as_bytes(),
@@ -137,10 +148,10 @@ fn cases() -> Vec<Case> {
         ),
         Case {
             name: "ends-early.jsonl",
-            bytes: format!("{first}\n{half}").into_bytes(),
+            bytes: [first.as_bytes(), b"\n", half].concat(),
             line: 2,
             reason: "truncated",
-            letter: half.as_bytes().to_vec(),
+            letter: half.to_vec(),
             good: 1,
         },
         whole("utf16.json", [b"\xff\xfe", utf16.as_slice()].concat(), "utf16"),
@@ -164,7 +175,11 @@ fn every_broken_record_is_said_once_kept_byte_for_byte_and_takes_no_other_with_i
         assert_eq!(scanned.log.len(), 1, "{name}: {:?}", scanned.log);
         let said = &scanned.log[0];
         assert_eq!(said["file"], path.display().to_string(), "{name}");
-        assert_eq!((said["line"].as_u64(), said["reason"].as_str()), (Some(case.line), Some(case.reason)), "{name}");
+        assert_eq!(
+            (said["line"].as_u64(), said["reason"].as_str()),
+            (Some(case.line), Some(case.reason)),
+            "{name}"
+        );
         for letter in &scanned.letters {
             assert_eq!(letter["topic"], "weir.dead-letter.ingest.v1", "{name}");
             assert_eq!(letter["__connect.errors.topic"], path.display().to_string(), "{name}");
@@ -264,5 +279,8 @@ fn one_id_with_two_contents_is_two_events_and_counted() {
     assert_eq!((scanned.count("emitted"), scanned.count("deduplicated")), (2, 2));
     let table = Command::new(env!("CARGO_BIN_EXE_weir")).arg("scan").arg(&path).output().unwrap();
     let text = String::from_utf8(table.stdout).unwrap();
-    assert!(text.contains("1 of the events share an id with another event of other content; both are kept"), "{text}");
+    assert!(
+        text.contains("1 of the events share an id with another event of other content; both are kept"),
+        "{text}"
+    );
 }

@@ -1,6 +1,6 @@
 //! Records on Weir's topics that are not Weir's: dead-lettered by the stage that reads them, with the reason and their
 //! bytes; everything else goes on.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up has failed")]
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -46,8 +46,12 @@ fn foreign() -> Vec<Vec<u8>> {
         noticed_at: Micros(3),
     };
     let gap = encode(&gap).unwrap();
-    let mark =
-        Mark { tenant: "t".to_owned(), source: "s".to_owned(), content_type: "c".to_owned(), time: Micros(1) };
+    let mark = Mark {
+        tenant: "t".to_owned(),
+        source: "s".to_owned(),
+        content_type: "c".to_owned(),
+        time: Micros(1),
+    };
     let watermark = encode(&Watermark { marks: vec![mark], ..Watermark::default() }).unwrap();
     let mut longer = gap.clone();
     longer.extend_from_slice(b"more");
@@ -77,7 +81,8 @@ async fn produce(logs: &dyn Logs) -> usize {
         for (number, value) in foreign().into_iter().enumerate() {
             let key = format!("stranger-{number}");
             // Of the ledger, each source reads its own partition.
-            let partition = if topic == Topic::Ledger { partition_of(b"exports", PARTITIONS) } else { Partition(0) };
+            let partition =
+                if topic == Topic::Ledger { partition_of(b"exports", PARTITIONS) } else { Partition(0) };
             records.push(Outgoing::keyed(topic, key, value).to(Route::Exact(partition)));
         }
     }
@@ -103,7 +108,8 @@ async fn follow(logs: &dyn Logs, topic: Topic) -> Vec<Incoming> {
 async fn check(logs: &dyn Logs) {
     for (topic, stage) in READ_BY {
         let letters = follow(logs, Topic::DeadLetter(stage)).await;
-        let mut values: Vec<Vec<u8>> = letters.iter().map(|letter| letter.value.as_deref().unwrap().to_vec()).collect();
+        let mut values: Vec<Vec<u8>> =
+            letters.iter().map(|letter| letter.value.as_deref().unwrap().to_vec()).collect();
         let mut expected = foreign();
         values.sort();
         expected.sort();
@@ -136,7 +142,8 @@ sinks: [{{name: archive, kind: jsonl, path: findings.jsonl}}]
 /// Runs the binary to its good end; gives what it logged.
 fn weir(folder: &Path, words: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
-    let output = command.args(words).args(["-c", "weir.yaml"]).current_dir(folder).env_remove("WEIR_LOG").output();
+    let output =
+        command.args(words).args(["-c", "weir.yaml"]).current_dir(folder).env_remove("WEIR_LOG").output();
     let output = output.unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{}: {said}", output.status);
@@ -163,7 +170,8 @@ fn says_each_once(said: &str, count: usize) {
 #[test]
 fn records_that_are_not_ours_are_set_aside_on_the_embedded_log() {
     let folder = tempfile::tempdir().unwrap();
-    let options = EmbeddedOptions { partitions: PARTITIONS, ..EmbeddedOptions::new(folder.path().join("weir.db")) };
+    let options =
+        EmbeddedOptions { partitions: PARTITIONS, ..EmbeddedOptions::new(folder.path().join("weir.db")) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let log = EmbeddedLog::open(&options).unwrap();
     let count = runtime.block_on(produce(&log));
@@ -180,12 +188,16 @@ fn records_that_are_not_ours_are_set_aside_on_the_embedded_log() {
 #[test]
 fn records_that_are_not_ours_are_set_aside_on_kafka() {
     let Some(broker) = std::env::var("WEIR_KAFKA").ok().filter(|broker| !broker.is_empty()) else {
-        writeln!(std::io::stderr(), "foreign records on kafka: skipped, because WEIR_KAFKA names no broker").unwrap();
+        let skipped = b"foreign records on kafka: skipped, because WEIR_KAFKA names no broker\n";
+        std::io::stderr().write_all(skipped).unwrap();
         return;
     };
     let folder = tempfile::tempdir().unwrap();
     let prefix = format!("foreign-{:x}-{}.", Clock::machine().now().0, std::process::id());
-    configure(folder.path(), &format!("kafka: {{bootstrap: '{broker}', prefix: {prefix}, partitions: {PARTITIONS}}}"));
+    configure(
+        folder.path(),
+        &format!("kafka: {{bootstrap: '{broker}', prefix: {prefix}, partitions: {PARTITIONS}}}"),
+    );
     weir(folder.path(), &["topics", "apply"]);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let logs = KafkaLogs::new(KafkaConfig { prefix, ..KafkaConfig::new(broker) }).unwrap();

@@ -1,7 +1,13 @@
 //! `weir run` on the embedded log, killed at random moments: nothing is lost, nothing is there twice.
 //!
 //! Ten kills; `WEIR_KILLS=100` for the full count, `WEIR_SEED` for a run that was seen before.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails so")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails so"
+)]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -89,7 +95,8 @@ limits: {{records_max: {BATCH_RECORDS}}}
 
     /// What it holds, and how many lines of its file are repeated.
     fn audit(&self) -> (Audit, usize) {
-        let options = EmbeddedOptions { partitions: PARTITIONS, ..EmbeddedOptions::new(self.folder.join("weir.db")) };
+        let options =
+            EmbeddedOptions { partitions: PARTITIONS, ..EmbeddedOptions::new(self.folder.join("weir.db")) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let log = EmbeddedLog::open(&options).unwrap();
         let found = runtime.block_on(audit(&log));

@@ -3,7 +3,13 @@
 //!
 //! Needs `WEIR_KAFKA=host:port` (`.ci/kafka start`). Ten kills; `WEIR_KILLS=100` for the full count, `WEIR_SEED` for a run
 //! that was seen before.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails so")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails so"
+)]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -100,7 +106,12 @@ limits: {{records_max: {BATCH_RECORDS}}}
             let chosen = usize::try_from(random.below(workers.len() as u64)).unwrap();
             let (name, mut process) = workers.swap_remove(chosen);
             if let Some(ended) = process.ends_within(random.time(BETWEEN_KILLS)) {
-                assert!(ended.status.success() && name == "ingest", "{name}: {}: {}", ended.status, self.log());
+                assert!(
+                    ended.status.success() && name == "ingest",
+                    "{name}: {}: {}",
+                    ended.status,
+                    self.log()
+                );
                 continue;
             }
             self.kills += usize::from(process.kill());
@@ -110,7 +121,12 @@ limits: {{records_max: {BATCH_RECORDS}}}
         let (name, mut last) = workers.pop().unwrap();
         match last.ends_within(BETWEEN_KILLS / 2) {
             None => workers.push((name, last)),
-            Some(ended) => assert!(ended.status.success() && name == "ingest", "{name}: {}: {}", ended.status, self.log()),
+            Some(ended) => assert!(
+                ended.status.success() && name == "ingest",
+                "{name}: {}: {}",
+                ended.status,
+                self.log()
+            ),
         }
         for (name, process) in workers {
             let ended = process.stop();

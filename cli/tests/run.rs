@@ -54,7 +54,8 @@ fn a_second_run_reads_nothing_new_and_says_so() {
     // A line more is read, and nothing else.
     let record = std::fs::read_to_string(folder.path().join("exports.jsonl")).unwrap();
     let line = record.lines().next().unwrap().replacen("\"Id\":\"", "\"Id\":\"new-", 1);
-    let mut file = std::fs::OpenOptions::new().append(true).open(folder.path().join("exports.jsonl")).unwrap();
+    let mut file =
+        std::fs::OpenOptions::new().append(true).open(folder.path().join("exports.jsonl")).unwrap();
     writeln!(file, "{line}").unwrap();
     drop(file);
     let third = stdout(&weir(folder.path(), &["run", "-c", "weir.yaml"]));
@@ -185,13 +186,19 @@ fn a_log_file_that_cannot_be_had_ends_with_69_and_a_sentence() {
 #[test]
 fn topics_that_are_missing_on_kafka_end_every_command_with_69() {
     let Some(broker) = std::env::var("WEIR_KAFKA").ok().filter(|broker| !broker.is_empty()) else {
-        writeln!(std::io::stderr(), "topics on kafka: skipped, because WEIR_KAFKA names no broker").unwrap();
+        std::io::stderr()
+            .write_all(b"topics on kafka: skipped, because WEIR_KAFKA names no broker\n")
+            .unwrap();
         return;
     };
     let folder = folder(&format!("kafka: {{bootstrap: '{broker}', prefix: never-made.}}"));
     for command in ["run", "check", "ingest", "enrich", "detect", "sink"] {
         let output = weir(folder.path(), &[command, "-c", "weir.yaml"]);
         assert_eq!(output.status.code(), Some(69), "{command}: {}", stderr(&output));
-        assert!(stderr(&output).contains("missing: topic never-made.weir."), "{command}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains("missing: topic never-made.weir."),
+            "{command}: {}",
+            stderr(&output)
+        );
     }
 }

@@ -44,7 +44,7 @@ pub struct Reading {
     pub first: Micros,
     /// Time of the last of them.
     pub last: Micros,
-    /// The first [`schemas::finding::EVIDENCE_MAX`] of them by (time, id).
+    /// The first of them by (time, id): [`schemas::finding::EVIDENCE_MAX`] at most, of each slot as many as it keeps.
     pub evidence: Vec<EventId>,
     /// Their counted values, sorted, the first few.
     pub values: Vec<String>,

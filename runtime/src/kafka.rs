@@ -113,10 +113,10 @@ impl KafkaLogs {
     async fn make_reader(&self) -> Result<Box<dyn Reader>, LogError> {
         let consumer = client::follower(&self.config, &self.survey.names.group("weir-reader"))?;
         // Asked once here, so that refused credentials are an error of opening.
-        self.count(Topic::Event).await.map(drop).or_else(|error| match error {
-            LogError::Missing(_) => Ok(()),
-            other => Err(other),
-        })?;
+        match self.count(Topic::Event).await {
+            Ok(_) | Err(LogError::Missing(_)) => {}
+            Err(error) => return Err(error),
+        }
         Ok(Box::new(reader::KafkaReader::new(Tail::new(consumer, self.survey.clone()))))
     }
 

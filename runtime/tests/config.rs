@@ -3,8 +3,10 @@
 use std::{io::Write as _, time::Duration};
 
 use futures_util::FutureExt as _;
-use pipeline::Clock;
+use pipeline::log::{Lease, Limits, Member, Positions};
+use pipeline::{Clock, Next, Outgoing, Step};
 use runtime::config::{ConfigError, Document, LogConfig, Problems, Section};
+use schemas::Topic;
 
 /// What `read` leaves as problems, one line each.
 fn problems(text: &str, read: impl FnOnce(&Section<'_>)) -> Vec<String> {
@@ -241,9 +243,29 @@ fn a_configured_log_opens() {
     ] {
         let (config, found) = log(&text);
         assert_eq!(found, Vec::<String>::new());
-        let logs = config.unwrap().open(Clock::manual(schemas::Micros(0))).unwrap();
-        assert_eq!(logs.partitions(schemas::Topic::Event).now_or_never(), Some(Ok(3)));
+        let logs = config.unwrap().open(Clock::manual(schemas::Micros(0)), Vec::new()).unwrap();
+        assert_eq!(logs.partitions(Topic::Event).now_or_never(), Some(Ok(3)));
     }
+}
+
+#[test]
+fn a_configured_memory_log_keeps_records_for_readers_that_open_late() {
+    let readers = vec![("late".to_owned(), vec![Topic::Event])];
+    let (config, _) = log("log: {memory: {partitions: 1}}\n");
+    let logs = config.unwrap().open(Clock::manual(schemas::Micros(0)), readers).unwrap();
+    let open = |group: &str, topic| {
+        let (group, name, topics) = (group.to_owned(), "0".to_owned(), vec![topic]);
+        logs.open(Member { group, name, topics, limits: Limits::default() }).now_or_never().unwrap().unwrap()
+    };
+    let mut writer = open("writer", Topic::Ledger);
+    let lease = Lease { generation: 1 };
+    let records = vec![Outgoing::keyed(Topic::Event, b"key".to_vec(), b"value".to_vec())];
+    let step = Step { lease, finished: Positions::new(), records };
+    writer.commit(step).now_or_never().unwrap().unwrap();
+    let mut late = open("late", Topic::Event);
+    assert!(matches!(late.next().now_or_never(), Some(Ok(Next::Assigned(_)))));
+    let next = late.next().now_or_never();
+    assert!(matches!(&next, Some(Ok(Next::Batch(batch))) if batch.records.len() == 1), "{next:?}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Runs where WEIR_KAFKA names one (`.ci/kafka start`), for instance `WEIR_KAFKA=127.0.0.1:19092 cargo test -p runtime
 //! --test kafka`; otherwise it says that it was skipped. Every case has topics and groups of its own.
 
+#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a case fails by panicking")]
+
 #[path = "kafka/broker.rs"]
 mod broker;
 #[path = "kafka/hand.rs"]
@@ -21,7 +23,6 @@ use libtest_mimic::{Arguments, Trial};
 use pipeline::conformance::CASES;
 
 fn main() -> ExitCode {
-    drop(tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).try_init());
     if let Some(script) = killed::asked() {
         return killed::child(&script);
     }
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     for case in CASES {
         let (address, case) = (address.clone(), *case);
         trials.push(Trial::test(format!("kafka::{}", case.name), move || {
-            broker::run(Broker::new(&address), |broker| (case.run)(Arc::new(broker)))
+            broker::run(&Broker::new(&address), |broker| (case.run)(Arc::new(broker)))
         }));
     }
     trials.extend(transactions::trials(&address));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::folded::Standing;
 use pipeline::log::From;
 use pipeline::{Incoming, Logs};
 use schemas::enriched::EnrichedEvent;
@@ -11,7 +12,6 @@ use schemas::receipt::Receipt;
 use schemas::signal::Signal;
 use schemas::watermark::Watermark;
 use schemas::{CodecError, Event, Message, Partition, StageName, Topic, decode};
-use super::folded::Standing;
 
 /// What two runs over the same records must agree on.
 #[derive(Debug, PartialEq)]
@@ -27,7 +27,8 @@ pub(crate) struct Audit {
 /// Reads the whole log. Every law that a single log must keep is asserted on the way.
 pub(crate) async fn audit(logs: &dyn Logs) -> Audit {
     let ledger = ledger(logs).await;
-    let events: Vec<String> = messages(logs, Topic::Event).await.iter().map(|it: &Event| it.id.to_string()).collect();
+    let events: Vec<String> =
+        messages(logs, Topic::Event).await.iter().map(|it: &Event| it.id.to_string()).collect();
     let events = each_once("event", events);
     assert_eq!(i64::try_from(events.len()).unwrap(), ledger.emitted, "the ledger counts the events");
     let enriched = messages(logs, Topic::Enriched).await;

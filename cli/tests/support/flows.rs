@@ -58,6 +58,7 @@ pub(crate) async fn run(log: &mut dyn Instance, plan: Plan<'_>) -> anyhow::Resul
     let collected = Collected::default();
     let mut source = FilesConfig::new(SOURCE, plan.files.to_vec());
     source.at_end = AtEnd::EndOfTime;
+    source.step_records_max = case.records_max;
     let mut broken = 0;
     for at in &case.breaks {
         let trap = Trap::new(Some(*at), case.join);

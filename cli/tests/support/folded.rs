@@ -23,11 +23,12 @@ pub(crate) fn fold(path: &Path) -> (Standing, usize) {
             newest.insert(id, finding);
         }
     }
-    let standing = newest.into_iter().filter(|(_, finding)| finding["activity_id"] != 3).map(|(id, finding)| {
-        let severity = usize::try_from(finding["severity_id"].as_u64().unwrap()).unwrap();
-        let evidence = finding["finding_info"]["related_events"].as_array().into_iter().flatten();
-        let evidence = evidence.map(|event| event["uid"].as_str().unwrap().to_owned()).collect();
-        (id, Severity::ALL[severity - 1], evidence)
-    });
+    let standing =
+        newest.into_iter().filter(|(_, finding)| finding["activity_id"] != 3).map(|(id, finding)| {
+            let severity = usize::try_from(finding["severity_id"].as_u64().unwrap()).unwrap();
+            let evidence = finding["finding_info"]["related_events"].as_array().into_iter().flatten();
+            let evidence = evidence.map(|event| event["uid"].as_str().unwrap().to_owned()).collect();
+            (id, Severity::ALL[severity - 1], evidence)
+        });
     (standing.collect(), text.lines().count() - seen.len())
 }

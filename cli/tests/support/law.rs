@@ -46,7 +46,7 @@ pub(crate) const MEMORY: Kind = Kind {
 pub(crate) struct Case {
     /// Of every topic.
     pub(crate) partitions: u32,
-    /// At most so many records in a batch.
+    /// At most so many records in a batch, and in a step of worker 1.
     pub(crate) records_max: usize,
     /// None: as they stand in the corpus.
     pub(crate) shuffle: Option<u64>,
@@ -217,7 +217,7 @@ fn cases(bounds: Bounds) -> impl Strategy<Value = Case> {
     (prop::sample::select(vec![1, 2, 8]), records_max, seed(), seed(), 1..=3_u64, join, breaks).prop_map(
         move |(partitions, records_max, shuffle, double, files, join, breaks)| {
             // About as many steps as there will be, so that a flow is broken off anywhere in it.
-            let steps = 10 + 400 / records_max;
+            let steps = 12 + 500 / records_max;
             let breaks = breaks.into_iter().map(|(at, how)| Break { steps: at.index(steps), how }).collect();
             let (replicas, join) = (bounds.replicas, join.index(2 + 80 / records_max));
             Case { partitions, records_max, shuffle, double, files, replicas, join, breaks }

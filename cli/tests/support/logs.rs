@@ -13,12 +13,22 @@ use tokio_util::sync::CancellationToken;
 use crate::flows;
 use crate::law::{Break, How};
 
+/// About ten events: worker 1 is held back all the time.
+const UNFINISHED_BYTES_MAX: usize = 16 * 1024;
+
 /// The memory log.
 pub(crate) struct InMemory(Arc<MemoryLog>);
 
 impl InMemory {
     pub(crate) fn new(partitions: u32) -> Self {
-        let options = MemoryOptions { partitions, readers: flows::readers(), ..MemoryOptions::default() };
+        let options = MemoryOptions {
+            partitions,
+            // No group reads it, but whoever gets the shard of worker 1 does.
+            keep: vec![Topic::Seen],
+            readers: flows::readers(),
+            unfinished_bytes_max: UNFINISHED_BYTES_MAX,
+            ..MemoryOptions::default()
+        };
         Self(Arc::new(MemoryLog::new(options)))
     }
 }

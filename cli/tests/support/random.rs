@@ -38,5 +38,5 @@ pub(crate) fn kills() -> usize {
 
 /// Prints a line whether the test passes or fails.
 pub(crate) fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    std::io::stderr().lock().write_all(format!("{line}\n").as_bytes()).unwrap();
 }

@@ -220,11 +220,12 @@ fn the_state_of_a_key_is_bounded() {
         machine.batch(&rules, &batch);
         most = most.max(machine.partition.memory().1);
     }
-    // 24 h of lateness, the current hour and a horizon of 2 h: 27 h with 12 slots each for three rules, and one an
-    // hour for two; a full slot here is 64 events of evidence at most, 8 + 4 + 4 short texts and at most 100 hashes.
-    let slots = 28 * (3 * 12 + 2);
-    let slot = 200 + 64 * 24 * 2 + 17 * 48 + 100 * 8 * 2;
-    assert!(most < slots * slot, "{most} bytes");
+    // 24 h of lateness, the current hour and a horizon of 2 h: 27 h with 60 slots each for three rules, and one an
+    // hour for two. A full slot of an hour is here 64 events of evidence at most, 8 + 4 + 4 short texts and at most 100
+    // hashes; one of a minute has two events, room for four of each of these and for twice as many slots.
+    let hour = 200 + 64 * 24 * 2 + 17 * 48 + 100 * 8 * 2;
+    let minute = 2 * 200 + 4 * (24 + 8 + 3 * 24) + 48;
+    assert!(most < 28 * (2 * hour + 3 * 60 * minute), "{most} bytes of {}", 28 * (2 * hour + 3 * 60 * minute));
     machine.batch(&rules, &end_of_time());
     assert_eq!(machine.partition.memory(), (0, 0));
 }
@@ -236,7 +237,7 @@ fn sketches_are_as_order_free_as_sets() {
     let fold = |order: &mut dyn Iterator<Item = u32>| {
         let mut state = Slots::default();
         for n in order {
-            let event = Happening { id: n, time: i64::from(n % 60) * MINUTE, group: 0, value: 0, role: 0 };
+            let event = Happening { id: n, time: i64::from(n % 10) * MINUTE, group: 0, value: 0, role: 0 };
             detector.fold(&mut state, &event.occurrence(&n.to_string()));
         }
         state

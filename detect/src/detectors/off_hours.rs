@@ -9,6 +9,9 @@ use schemas::{Micros, time::HOUR};
 
 use super::{Detector, Occurrence, Reading, Slots, slots::reading};
 
+/// Events that an hour keeps as evidence.
+const EVIDENCE_MAX: usize = 64;
+
 /// Hours in which it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OffHours;
@@ -23,7 +26,7 @@ impl Detector for OffHours {
     }
 
     fn fold(&self, state: &mut Slots, occurrence: &Occurrence<'_>) {
-        state.add(self.bucket_of(occurrence.time), occurrence);
+        state.add(self.bucket_of(occurrence.time), occurrence, EVIDENCE_MAX);
     }
 
     fn read(&self, state: &Slots, bucket: i64) -> Option<Reading> {

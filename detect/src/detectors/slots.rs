@@ -3,7 +3,7 @@
 //! A slot is a function of the *set* of events that fell into it: counts, sets, and the smallest few of what is kept
 //! for the text of a finding. So folding in any order gives the same bytes.
 //!
-//! Limits of a slot: 64 events as evidence (24 bytes each), as text 8 values, 4 actors and 4 values of each fact (at most
+//! Limits of a slot: as many events as evidence (24 bytes each) as the kind says (20 or 64), as text 8 values, 4 actors and 4 values of each fact (at most
 //! 128 bytes each, cut by match; at most 16 facts, checked by the loader), distinct values as in [`Distinct`] (2 KiB at most). Slots live until the freeze has passed them by the
 //! kind's horizon; where no watermark comes (a scan reads all files first) they grow with the data.
 
@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Occurrence, Reading, distinct::Distinct};
 
-const EVIDENCE_MAX: usize = 64;
 const VALUES_MAX: usize = 8;
 const ACTORS_MAX: usize = 4;
 const FACT_VALUES_MAX: usize = 4;
@@ -71,14 +70,14 @@ impl Slots {
         self.0.get(from..to).unwrap_or_default()
     }
 
-    /// Adds an event to its slot.
-    pub fn add(&mut self, index: i64, occurrence: &Occurrence<'_>) {
+    /// Adds an event to its slot, which keeps the first `evidence_max` of them as evidence.
+    pub fn add(&mut self, index: i64, occurrence: &Occurrence<'_>, evidence_max: usize) {
         let at = self.0.partition_point(|slot| slot.index < index);
         if self.0.get(at).is_none_or(|slot| slot.index != index) {
             self.0.insert(at, Slot { index, last: i64::MIN, ..Slot::default() });
         }
         if let Some(slot) = self.0.get_mut(at) {
-            slot.add(occurrence);
+            slot.add(occurrence, evidence_max);
         }
     }
 
@@ -141,7 +140,7 @@ impl Slot {
         self.actors.iter().map(|actor| &**actor)
     }
 
-    fn add(&mut self, occurrence: &Occurrence<'_>) {
+    fn add(&mut self, occurrence: &Occurrence<'_>, evidence_max: usize) {
         self.count = self.count.saturating_add(1);
         self.last = self.last.max(occurrence.time.0);
         self.roles |= occurrence.roles;
@@ -157,9 +156,9 @@ impl Slot {
         }
         let proof = (occurrence.time.0, occurrence.event.0.to_bytes());
         let at = self.evidence.partition_point(|kept| *kept < proof);
-        if at < EVIDENCE_MAX {
+        if at < evidence_max {
             self.evidence.insert(at, proof);
-            self.evidence.truncate(EVIDENCE_MAX);
+            self.evidence.truncate(evidence_max);
         }
     }
 

@@ -1,8 +1,8 @@
 //! Threshold: at least n events, n distinct values, or one event of every base rule, inside a window.
 //!
-//! "Inside a window" hops by a twelfth of the window: an event counts with the eleven slots before its own, so two
-//! events count together when they are less than 11/12 of the window apart, and do not when they are a whole window
-//! apart. That keeps memory bounded and the answer exact whatever the order of arrival. A bucket (one window long,
+//! "Inside a window" hops by a sixtieth of the window: an event counts with the 59 slots before its own, so two events
+//! count together when they are at most 59/60 of the window apart, and do not when they are a whole window apart; in
+//! between it depends on where the slots begin. That keeps memory bounded and the answer exact whatever the order of arrival. A bucket (one window long,
 //! aligned to the epoch) is on fire when a window that ends in one of its slots with events holds enough.
 
 use std::ops::RangeInclusive;
@@ -16,7 +16,11 @@ use super::{
 };
 
 /// Slots in a window.
-const SLOTS: i64 = 12;
+const SLOTS: i64 = 60;
+
+/// Events that a slot keeps as evidence: enough that a burst within one slot shows all of a count as small as those of
+/// the rules here.
+const EVIDENCE_MAX: usize = 20;
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +39,7 @@ pub struct Threshold {
 }
 
 impl Threshold {
-    /// At least `least` events in `window` microseconds, a multiple of twelve.
+    /// At least `least` events in `window` microseconds, a multiple of sixty.
     #[must_use]
     pub fn events(window: i64, least: u64) -> Self {
         Self { slot: (window / SLOTS).max(1), least, measure: Measure::Events }
@@ -91,7 +95,7 @@ impl Detector for Threshold {
 
     fn fold(&self, state: &mut Slots, occurrence: &Occurrence<'_>) {
         let index = occurrence.time.0.div_euclid(self.slot);
-        state.add(index, occurrence);
+        state.add(index, occurrence, EVIDENCE_MAX);
     }
 
     fn read(&self, state: &Slots, bucket: i64) -> Option<Reading> {
@@ -153,6 +157,23 @@ mod tests {
             );
         }
         detector.reach(Micros(begin + apart)).any(|bucket| detector.read(&state, bucket).is_some())
+    }
+
+    #[test]
+    fn a_burst_leaves_a_bounded_slot_and_still_counts_whole() {
+        let detector = Threshold::events(HOUR, 2);
+        let mut state = Slots::default();
+        for n in 0..1_000_u32 {
+            let event = EventId(Hash128::of(&[&n.to_be_bytes()]));
+            let time = Micros(i64::from(n));
+            detector.fold(
+                &mut state,
+                &Occurrence { time, event, actor: "", roles: 1, values: Vec::new(), facts: Vec::new() },
+            );
+        }
+        let reading = detector.read(&state, 0).unwrap();
+        assert_eq!((reading.count, reading.evidence.len(), state.len()), (1_000, EVIDENCE_MAX, 1));
+        assert!(state.bytes() < 4 * size_of::<Slot>() + 2 * EVIDENCE_MAX * 24, "{} bytes", state.bytes());
     }
 
     #[test]

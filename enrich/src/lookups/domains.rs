@@ -4,10 +4,10 @@
 //! |---|---|
 //! | `tenant` | a name for everyone in the tenant (see `EVERYONE` and `is_everyone`) |
 //! | `guest` | the id says so: `name_domain#ext#@tenant`, `urn:spo:guest#address` |
-//! | `internal` | the domain is the tenant's (configured; else the actor's own, or the mailbox's) or below it |
+//! | `internal` | the domain is the tenant's (configured; else the actor's own, the mailbox's and those of their name, see `family`) or below it |
 //! | `partner` | the domain is a configured partner's, or below it |
-//! | `external` | any other domain; an anonymous link |
-//! | `unknown` | no domain to go by: a GUID, a name; or any address while no domain of the tenant is known |
+//! | `external` | any other domain; that of a provider of mail for anybody; an anonymous link |
+//! | `unknown` | no domain to go by: a GUID, a name; or any other address while no domain of the tenant is known |
 
 use std::borrow::Cow;
 
@@ -19,6 +19,8 @@ use schemas::{
 
 use super::{connectors::any, source};
 use crate::config::EVERY_TENANT;
+
+mod family;
 
 /// In SharePoint, "Everyone except external users" is this and the tenant's id.
 const SHAREPOINT_ALL_USERS: &str = "c:0-.f|rolemanager|spo-grid-all-users";
@@ -60,8 +62,9 @@ impl Domains {
         let relations: Vec<RecipientFact> = recipients.iter().map(|id| self.fact(event, &own, id)).collect();
         let hit = relations.iter().any(|fact| fact.relation != "unknown");
         let status = if hit { status::HIT } else { status::MISS };
+        let source = if hit && own.source == source::NONE { source::SHIPPED } else { own.source };
         let has_outside = any(relations.iter().map(|fact| is_outside(&fact.relation)));
-        RecipientsBlock { provenance: Provenance::new(status, own.source), relations, has_outside }
+        RecipientsBlock { provenance: Provenance::new(status, source), relations, has_outside }
     }
 
     /// What is known of the tenant's own domains.
@@ -95,6 +98,7 @@ impl Domains {
             None => "unknown",
             Some(domain) if own.has(domain) => "internal",
             Some(domain) if below_any(domain, &self.partners) => "partner",
+            Some(domain) if family::is_provider(domain) => "external",
             Some(_) if own.source == source::NONE => "unknown",
             Some(_) => "external",
         };
@@ -114,24 +118,23 @@ impl Own<'_> {
     fn has(&self, domain: &str) -> bool {
         below_any(domain, self.tenant)
             || below_any(domain, self.every)
-            || self.seen.iter().any(|seen| seen == domain)
+            || below_any(domain, &self.seen)
+            || self.seen.iter().any(|seen| family::are_one_tenants(seen, domain))
     }
 }
 
-/// Where no domain is configured, the event tells one: the actor's (of a guest, that of the tenant it is a guest in; of
-/// a partner's administrator, none), else that of the mailbox it is about.
+/// Where no domain is configured, the event tells some: the actor's (of a guest, that of the tenant it is a guest in; of
+/// a partner's administrator, none), and that of the mailbox it is about.
 fn domains_seen(event: &Event) -> Vec<String> {
     let actor = &event.activity.actor;
     let is_guest = matches!(actor.kind.as_str(), "guest" | "partner") || Address::read(&actor.id).is_guest;
     let host = if is_guest { after_guest_mark(&actor.id) } else { Some(actor.id.as_str()) };
     let of = |id: &str| id.rsplit_once('@').and_then(|(_, text)| domain(text));
-    if let Some(own) = host.and_then(of) {
-        return vec![own];
-    }
     let resource = &event.activity.resource;
     let mailbox = resource.id.split('\\').next().unwrap_or_default();
     let is_mailbox = resource.kind == "mailbox" && !Address::read(mailbox).is_guest;
-    is_mailbox.then(|| of(mailbox)).flatten().into_iter().collect()
+    let seen = [host.and_then(of), is_mailbox.then(|| of(mailbox)).flatten()];
+    seen.into_iter().flatten().filter(|domain| !family::is_provider(domain)).collect()
 }
 
 fn is_outside(relation: &str) -> Option<bool> {

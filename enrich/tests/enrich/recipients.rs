@@ -94,13 +94,57 @@ fn without_configured_domains_the_event_tells_its_own() {
         [("internal", "contoso.com"), ("external", "gmail.com")]
     );
 
-    let nobody = enrich(&bare, &shared("nt authority\\system", &["eve@gmail.com"])).recipients;
-    assert_eq!(relations(&nobody), [("unknown", "gmail.com")], "who has no inside has no outside");
+    let nobody = enrich(&bare, &shared("nt authority\\system", &["eve@fabrikam.com"])).recipients;
+    assert_eq!(relations(&nobody), [("unknown", "fabrikam.com")], "who has no inside has no outside");
     assert_eq!(nobody.has_outside, None);
 
     let mut event = shared("admin@msp.com", &["bob@msp.com"]);
     event.activity.actor.kind = "partner".to_owned();
     assert_eq!(relations(&enrich(&bare, &event).recipients), [("unknown", "msp.com")]);
+}
+
+/// Set by `admin`, on `mailbox`, to these: the relations.
+fn forwarded(admin: &str, to: &[&str], of: &str) -> Vec<String> {
+    let mut event = shared(admin, to);
+    event.activity.resource = mailbox(of);
+    let found = enrich(&Lookups::default(), &event).recipients;
+    found.relations.into_iter().map(|fact| fact.relation).collect()
+}
+
+#[test]
+fn without_configured_domains_the_mailbox_and_the_tenants_first_domain_tell_too() {
+    let admin = "admin@contoso.onmicrosoft.com";
+    let to = ["bob@contoso.com", "bob@mail.contoso.com", "bob@contoso.onmicrosoft.com", "bob@fabrikam.com"];
+    let expected = ["internal", "internal", "internal", "external"];
+    assert_eq!(forwarded(admin, &to, "joe@contoso.com"), expected);
+    assert_eq!(forwarded("alice@contoso.com", &to, "joe"), expected, "from one domain to the first");
+    assert_eq!(forwarded(admin, &to[..1], "joe"), ["internal"], "from the first domain to one");
+    let to = ["a@contoso.co.uk", "a@contoso.mail.onmicrosoft.com", "a@contoso.de"];
+    assert_eq!(forwarded(admin, &to, "joe"), ["internal"; 3]);
+    let to = ["a@contoso.evil.com", "a@contoso.evil.de", "a@notcontoso.com", "a@contoso2.onmicrosoft.com"];
+    assert_eq!(forwarded(admin, &to, "joe"), ["external"; 4]);
+    assert_eq!(forwarded("a@fabrikam.com", &["b@contoso.com"], "joe@contoso.com"), ["internal"]);
+    assert_eq!(forwarded("alice@contoso.com", &["b@contoso.net"], "joe"), ["external"]);
+}
+
+#[test]
+fn a_consumer_mail_provider_is_outside_of_every_tenant_that_does_not_name_it() {
+    let to =
+        ["eve@gmail.com", "eve@yahoo.co.uk", "eve@hotmail.fr", "eve@gmx.net", "eve@proton.me", "eve@qq.com"];
+    for actor in ["s-1-5-21-3623811015", "nt authority\\system", "0f1d2c3b-aaaa-bbbb-cccc-000000000001"] {
+        assert_eq!(forwarded(actor, &to, "joe"), ["external"; 6], "{actor}");
+    }
+    assert_eq!(forwarded("carol@outlook.com", &["eve@outlook.com"], "joe"), ["external"], "nobody's own");
+    let others = ["a@gmail.contoso.com", "a@yahoo.evil.com", "a@notgmail.com"];
+    assert_eq!(forwarded("s-1-5-21", &others, "joe"), ["unknown"; 3]);
+    let own = lookups("enrich: {tenants: [{id: '*', domains: [gmx.net]}], partner_domains: [qq.com]}\n");
+    let found = enrich(&own, &shared("s-1-5-21", &["a@gmx.net", "a@qq.com", "a@gmail.com"])).recipients;
+    assert_eq!(
+        relations(&found),
+        [("internal", "gmx.net"), ("partner", "qq.com"), ("external", "gmail.com")]
+    );
+    let bare = enrich(&Lookups::default(), &shared("s-1-5-21", &["a@gmail.com"])).recipients;
+    assert_eq!((bare.provenance.status.as_str(), bare.provenance.source.as_str()), ("hit", "shipped"));
 }
 
 #[test]

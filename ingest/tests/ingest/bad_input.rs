@@ -60,7 +60,7 @@ fn cases() -> Vec<Case> {
         (
             "row.csv",
             format!("AuditData\n\"{}\"\n \n", good("a").replace('"', "\"\"")).into_bytes(),
-            "truncated",
+            "no_audit_data",
             3,
             1,
         ),

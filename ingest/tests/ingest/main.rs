@@ -4,6 +4,7 @@
 mod bad_input;
 #[cfg(test)]
 mod corpus;
+mod damaged;
 #[cfg(test)]
 mod framing;
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! What is particular to the memory log: what it drops, and how it takes partitions from a member that is stuck.
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use schemas::Partition;
 
 use super::*;
-use crate::log::{From, Lease, Limits, Next, Outgoing, Route, Step};
+use crate::log::{From, Lease, Limits, Next, Outgoing, Positions, Route, Step};
 
 const EVENT: Topic = Topic::Event;
 

@@ -111,11 +111,7 @@ impl LogConfig {
     ///
     /// # Errors
     /// [`LogError`] as the log's own `open` or `new` gives it.
-    pub fn open(
-        &self,
-        clock: Clock,
-        readers: Vec<(String, Vec<Topic>)>,
-    ) -> Result<Arc<dyn Logs>, LogError> {
+    pub fn open(&self, clock: Clock, readers: Vec<(String, Vec<Topic>)>) -> Result<Arc<dyn Logs>, LogError> {
         Ok(match self {
             Self::Memory { partitions } => Arc::new(MemoryLog::new(MemoryOptions {
                 partitions: *partitions,

@@ -95,7 +95,9 @@ impl ClientContext for Context {
         if errors::class(&error) == Class::Refused {
             *lock(&self.refused) = Some(error.to_string());
         }
-        tracing::debug!(target: "librdkafka", %error, reason);
+        if errors::code(&error) != Code::PartitionEOF {
+            tracing::debug!(target: "librdkafka", %error, reason);
+        }
     }
 }
 

@@ -105,15 +105,20 @@ pub(super) fn class(error: &KafkaError) -> Class {
 
 /// The code behind `error`.
 pub(super) fn code(error: &KafkaError) -> Code {
-    match error {
-        KafkaError::AdminOp(code) => *code,
-        // These say in words only that a call was refused in this state.
-        KafkaError::Seek(_) | KafkaError::Subscription(_) | KafkaError::PauseResume(_) => Code::InProgress,
-        KafkaError::ClientCreation(_) | KafkaError::ClientConfig(..) | KafkaError::AdminOpCreation(_) => {
-            Code::UnsupportedFeature
-        }
-        other => other.rdkafka_error_code().unwrap_or(Code::Unknown),
+    if let KafkaError::AdminOp(code) = error {
+        return *code;
     }
+    // These say in words only that a call was refused in this state.
+    if matches!(error, KafkaError::Seek(_) | KafkaError::Subscription(_) | KafkaError::PauseResume(_)) {
+        return Code::InProgress;
+    }
+    if matches!(
+        error,
+        KafkaError::ClientCreation(_) | KafkaError::ClientConfig(..) | KafkaError::AdminOpCreation(_)
+    ) {
+        return Code::UnsupportedFeature;
+    }
+    error.rdkafka_error_code().unwrap_or(Code::Unknown)
 }
 
 /// `error` as a log's error, for those that end a handle; `None` where trying again may help.
@@ -129,10 +134,10 @@ pub(super) fn ending(error: &KafkaError, name: &str, what: &str) -> Option<LogEr
 
 /// What Kafka said. Configuration values are left out: they may be secret.
 fn words(error: &KafkaError) -> String {
-    match error {
-        KafkaError::ClientConfig(_, why, key, _) => format!("setting {key}: {why}"),
-        other => other.to_string(),
+    if let KafkaError::ClientConfig(_, why, key, _) = error {
+        return format!("setting {key}: {why}");
     }
+    error.to_string()
 }
 
 #[cfg(test)]

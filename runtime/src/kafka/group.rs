@@ -301,12 +301,10 @@ impl Group {
                 None => break,
                 Some(Ok(message)) => taken.extend(incoming(&message, self.shared.names())),
                 Some(Err(error)) => {
-                    let consumer = Arc::clone(&self.consumer);
-                    if consumer.context().refused().is_some() || errors::class(&error) != errors::Class::Retry
-                    {
-                        self.endure(&error, "reading");
-                    } else {
-                        tracing::debug!(%error, "reading");
+                    match errors::ending(&error, &self.shared.identity.name, "reading") {
+                        Some(ending) => self.shared.end(ending),
+                        // Not waited for: the next poll waits.
+                        None => self.patience.note(&error),
                     }
                     break;
                 }

@@ -228,9 +228,12 @@ impl Steps {
         }
         match errors::class(&error) {
             Class::Fenced => Attempt::Over(self.fenced()),
-            Class::Retry | Class::Abort | Class::Broken | Class::Unusable | Class::Missing | Class::Refused => {
-                Attempt::Unknown(error)
-            }
+            Class::Retry
+            | Class::Abort
+            | Class::Broken
+            | Class::Unusable
+            | Class::Missing
+            | Class::Refused => Attempt::Unknown(error),
         }
     }
 

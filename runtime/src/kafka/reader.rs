@@ -19,7 +19,7 @@ use schemas::{Offset, Partition, Topic, TopicPartition};
 
 use super::{
     survey::closed,
-    tail::{Ends, Ranges, Tail},
+    tail::{Ends, POLLS_MANY, Ranges, Tail},
     wait::Stop,
 };
 
@@ -99,7 +99,7 @@ fn restore(tail: &Tail, at: TopicPartition, stop: &Stop) -> Result<Table, LogErr
     }
     let ranges: Ranges = written.iter().map(|(at, end)| (*at, (Offset(0), *end))).collect();
     let mut table = Table::new();
-    tail.read(&ranges, stop, &mut |record| {
+    tail.read(&ranges, stop, POLLS_MANY, &mut |record| {
         match record.value {
             Some(value) => table.insert(record.key, value),
             None => table.remove(&record.key),
@@ -118,7 +118,7 @@ fn follow(tail: &Tail, topic: Topic, from: &From, stop: &Stop) -> Result<Changes
     let limits = Limits::default();
     let (mut records, mut bytes) = (Vec::new(), 0);
     let mut whole = true;
-    let next = tail.read(&ranges, stop, &mut |record| {
+    let next = tail.read(&ranges, stop, POLLS_MANY, &mut |record| {
         bytes += record.key.len() + record.value.as_ref().map_or(0, bytes::Bytes::len);
         records.push(record);
         whole = records.len() < limits.records_max && bytes < limits.bytes_max;

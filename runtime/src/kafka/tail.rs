@@ -26,13 +26,17 @@ use schemas::{Offset, Topic, TopicPartition};
 use super::{
     client::Consumer,
     errors,
-    names::Names,
+    names::{self, Names},
     survey::{self, Survey, closed},
     wait::{Patience, Stop},
 };
 
 /// One wait for records; then the stop is looked at.
 const POLL: Duration = Duration::from_millis(100);
+/// Waits in vain until a look gives up: an end that is there already is reached sooner, unless the broker is away.
+const POLLS_FEW: u32 = 20;
+/// Waits in vain that a reader takes, which is as good as without end: a year has 315 million.
+pub(super) const POLLS_MANY: u32 = u32::MAX;
 
 /// Reads to known ends.
 pub(super) struct Tail {
@@ -88,18 +92,21 @@ impl Tail {
         }
     }
 
-    /// Whether no committed record lies in these ranges; `None` while that cannot be told.
+    /// Whether it is known that no committed record lies in these ranges. Does not wait for a broker that is away.
     pub(super) fn is_empty(&self, ranges: &Ranges, stop: &Stop) -> Result<bool, LogError> {
         let topics: BTreeSet<Topic> = ranges.keys().map(|at| at.topic).collect();
         for topic in topics {
             let of_topic =
                 ranges.iter().filter(|(at, _)| at.topic == topic).map(|(at, range)| (*at, *range)).collect();
             let mut found = false;
-            self.read(&of_topic, stop, &mut |_| {
+            let mut take = |_| {
                 found = true;
                 false
-            })?;
-            if found {
+            };
+            let reached = self.read(&of_topic, stop, POLLS_FEW, &mut take)?;
+            let whole =
+                of_topic.iter().all(|(at, (_, end))| reached.get(at).is_some_and(|reached| reached >= end));
+            if found || !whole {
                 return Ok(false);
             }
         }
@@ -107,11 +114,13 @@ impl Tail {
     }
 
     /// Hands over the committed records of these ranges, all of one topic, until `take` says that it is enough. The
-    /// ends must be decided. Returns where each partition has got to: its end, where it was reached.
+    /// ends must be decided. Returns where each partition has got to: its end, where it was reached. Gives up after so
+    /// many waits in vain.
     pub(super) fn read(
         &self,
         ranges: &Ranges,
         stop: &Stop,
+        polls_max: u32,
         take: &mut dyn FnMut(Incoming) -> bool,
     ) -> Result<Positions, LogError> {
         let mut reached: Positions = ranges.iter().map(|(at, (from, _))| (*at, *from)).collect();
@@ -126,9 +135,10 @@ impl Tail {
             self.names().add(&mut list, *at, from);
         }
         let assigned = self.consumer.assign(&list);
-        let ended = assigned
-            .map_err(|error| LogError::Unusable(error.to_string()))
-            .and_then(|()| self.poll(ranges, &mut open, &mut reached, stop, take));
+        let ended = assigned.map_err(|error| LogError::Unusable(error.to_string())).and_then(|()| {
+            let mut reading = Reading { ranges, open: &mut open, reached: &mut reached, polls: polls_max };
+            self.poll(&mut reading, stop, take)
+        });
         if let Err(error) = self.consumer.unassign() {
             tracing::debug!(%error, "a reader could not put its partitions down");
         }
@@ -137,46 +147,31 @@ impl Tail {
 
     fn poll(
         &self,
-        ranges: &Ranges,
-        open: &mut BTreeSet<TopicPartition>,
-        reached: &mut Positions,
+        reading: &mut Reading<'_>,
         stop: &Stop,
         take: &mut dyn FnMut(Incoming) -> bool,
     ) -> Result<(), LogError> {
         let mut patience = Patience::new("reading");
-        while !open.is_empty() {
+        while !reading.open.is_empty() && reading.polls > 0 {
             if stop.is_stopped() {
                 return Err(closed());
             }
-            let at = match self.consumer.poll(POLL) {
-                None => continue,
+            match self.consumer.poll(POLL) {
+                None => reading.polls -= 1,
                 Some(Ok(message)) => {
                     patience.reset();
-                    let Some(record) = incoming(&message, self.names()) else { continue };
-                    let (at, next) = (record.at, record.offset.next());
-                    let Some((_, end)) = ranges.get(&at).filter(|_| open.contains(&at)) else { continue };
-                    if record.offset < *end {
-                        reached.insert(at, next);
-                        if !take(record) {
-                            return Ok(());
-                        }
-                        if next < *end {
-                            continue;
-                        }
+                    if let Some(record) = incoming(&message, self.names())
+                        && !reading.record(record, take)
+                    {
+                        return Ok(());
                     }
-                    Some(at)
                 }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    open.iter().find(|at| super::names::number(at.partition) == partition).copied()
-                }
-                Some(Err(error)) => {
-                    self.endure(&error, stop, &mut patience)?;
-                    None
-                }
-            };
-            if let Some((at, (_, end))) = at.and_then(|at| ranges.get_key_value(&at)) {
-                reached.insert(*at, *end);
-                open.remove(at);
+                Some(Err(KafkaError::PartitionEOF(partition))) => reading.ended(partition),
+                // Not waited for: the next poll waits. Every broken connection is an error of its own, and they queue.
+                Some(Err(error)) => match errors::ending(&error, "", "reading") {
+                    Some(ending) => return Err(ending),
+                    None => patience.note(&error),
+                },
             }
         }
         Ok(())
@@ -187,6 +182,45 @@ impl Tail {
             return Err(ending);
         }
         if patience.wait(stop, error) { Err(closed()) } else { Ok(()) }
+    }
+}
+
+/// How far a read has got.
+struct Reading<'a> {
+    ranges: &'a Ranges,
+    open: &'a mut BTreeSet<TopicPartition>,
+    reached: &'a mut Positions,
+    /// How many more waits may be in vain.
+    polls: u32,
+}
+
+impl Reading<'_> {
+    /// A record was read; false when it is enough.
+    fn record(&mut self, record: Incoming, take: &mut dyn FnMut(Incoming) -> bool) -> bool {
+        let (at, offset) = (record.at, record.offset);
+        let Some((_, end)) = self.ranges.get(&at).filter(|_| self.open.contains(&at)) else { return true };
+        let enough = if offset < *end {
+            self.reached.insert(at, offset.next());
+            !take(record)
+        } else {
+            false
+        };
+        if offset.next() >= *end {
+            self.reached.insert(at, *end);
+            self.open.remove(&at);
+        }
+        !enough
+    }
+
+    /// Nothing more comes from the partition of that number.
+    fn ended(&mut self, partition: i32) {
+        let Some(at) = self.open.iter().find(|at| names::number(at.partition) == partition).copied() else {
+            return;
+        };
+        if let Some((_, end)) = self.ranges.get(&at) {
+            self.reached.insert(at, *end);
+        }
+        self.open.remove(&at);
     }
 }
 

@@ -6,8 +6,8 @@ use std::{fmt, time::Duration};
 
 use pipeline::LogError;
 use rdkafka::{
-    admin::{AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication},
-    error::{KafkaError, RDKafkaErrorCode as Code},
+    admin::{AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
 };
 use schemas::Topic;
 
@@ -248,10 +248,7 @@ fn options() -> AdminOptions {
 }
 
 /// All went well, or failed only in a way that is as good.
-fn taken(
-    answers: Result<Vec<Result<String, (String, Code)>>, KafkaError>,
-    as_good: Code,
-) -> Result<(), LogError> {
+fn taken(answers: KafkaResult<Vec<TopicResult>>, as_good: Code) -> Result<(), LogError> {
     let answers = answers.map_err(failed)?;
     let failures: Vec<String> = answers
         .into_iter()

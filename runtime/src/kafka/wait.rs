@@ -55,11 +55,16 @@ impl Patience {
 
     /// Waits before the next try; says whether it was stopped.
     pub(super) fn wait(&mut self, stop: &Stop, cause: &dyn std::fmt::Display) -> bool {
+        self.note(cause);
+        stop.wait(self.policy.next_wait(None))
+    }
+
+    /// It did not work, and is tried again by somebody who waits anyway.
+    pub(super) fn note(&mut self, cause: &dyn std::fmt::Display) {
         self.tries = self.tries.saturating_add(1);
         if self.tries >= TRIES_SILENT && self.tries.is_power_of_two() {
             tracing::warn!(what = self.what, tries = self.tries, %cause, "kafka does not answer as it should; trying on");
         }
-        stop.wait(self.policy.next_wait(None))
     }
 
     /// It worked.

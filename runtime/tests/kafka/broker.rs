@@ -111,7 +111,10 @@ impl Instance for Kafka {
 const HANGS_AFTER: Duration = Duration::from_secs(120);
 
 /// Runs a case and deletes what it made, whether it panicked or not.
-pub(crate) fn run(broker: Broker, case: impl FnOnce(Broker) -> BoxFuture<'static, ()>) -> Result<(), Failed> {
+pub(crate) fn run(
+    broker: &Broker,
+    case: impl FnOnce(Broker) -> BoxFuture<'static, ()>,
+) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(async {
         let bounded = tokio::time::timeout(HANGS_AFTER, case(broker.clone()));

@@ -43,7 +43,7 @@ pub(crate) fn trials(address: &str) -> Vec<Trial> {
         let address = address.to_owned();
         let name = format!("kafka::a_process_killed_when_{}_leaves_whole_steps", said.replace(' ', "_"));
         trials.push(Trial::test(name, move || {
-            broker::run(Broker::new(&address), move |broker| killed(broker, place).boxed())
+            broker::run(&Broker::new(&address), move |broker| killed(broker, place).boxed())
         }));
     }
     let sessions = [("finds_its_members_waiting", 60), ("lets_members_back_that_it_gave_up", 1)];
@@ -70,13 +70,15 @@ pub(crate) fn child(asked: &str) -> ExitCode {
     let words: Vec<&str> = asked.split(' ').collect();
     let [address, prefix, membership] = words.as_slice() else { return ExitCode::FAILURE };
     let config = child_config(address, prefix, *membership == "static");
-    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() else {
+    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
+    else {
         return ExitCode::FAILURE;
     };
     runtime.block_on(async {
         let logs = KafkaLogs::new(config).expect("the settings are sound");
         say(0);
-        let mut hand = Hand::new(logs.open(crate::hand::member("group", "one", &[INPUT], 5)).await.expect("it opens"));
+        let mut hand =
+            Hand::new(logs.open(crate::hand::member("group", "one", &[INPUT], 5)).await.expect("it opens"));
         say(1);
         hand.hold().await;
         say(2);
@@ -111,11 +113,15 @@ async fn killed(broker: Broker, place: usize) {
     feed(kafka.logs.as_ref(), &numbers(0..10)).await;
     let membership = if place % 2 == 0 { "dynamic" } else { "static" };
     let (address, prefix) = (broker.address.clone(), kafka.prefix.clone());
-    tokio::task::spawn_blocking(move || kill_at(&address, &prefix, membership, place)).await.expect("it is killed");
+    tokio::task::spawn_blocking(move || kill_at(&address, &prefix, membership, place))
+        .await
+        .expect("it is killed");
 
-    let reported: u32 = SCRIPT[..=place].iter().map(|(said, _)| u32::from(said.starts_with("committed")) * 5).sum();
+    let reported: u32 =
+        SCRIPT[..=place].iter().map(|(said, _)| u32::from(said.starts_with("committed")) * 5).sum();
     let most = if SCRIPT[place].0.starts_with("committing") { reported + 5 } else { reported };
-    let logs = KafkaLogs::new(child_config(&broker.address, &kafka.prefix, membership == "static")).expect("sound");
+    let logs =
+        KafkaLogs::new(child_config(&broker.address, &kafka.prefix, membership == "static")).expect("sound");
     let mut successor = Hand::assigned(&logs, "group", "one").await;
     let done = seen(&logs, OUTPUT).await;
     let whole = [reported, most].into_iter().find(|count| done == numbers(0..*count));
@@ -162,10 +168,11 @@ fn restarted(session: Duration) -> Result<(), Failed> {
         return Ok(());
     }
     let stop = StopScript(address.clone());
-    let outcome = broker::run(Broker::new(&address), move |broker| {
+    let outcome = broker::run(&Broker::new(&address), move |broker| {
         async move {
             let mut kafka = Kafka::open(&broker.address, &broker::fresh_prefix());
-            let config = KafkaConfig { session_timeout: session, ..broker::config(&kafka.address, &kafka.prefix) };
+            let config =
+                KafkaConfig { session_timeout: session, ..broker::config(&kafka.address, &kafka.prefix) };
             kafka.logs = Arc::new(KafkaLogs::new(config).expect("the settings are sound"));
             kafka.logs.apply_topics(&TopicPlan::all(1)).await.expect("topics are made");
             feed(kafka.logs.as_ref(), &numbers(0..60)).await;
@@ -184,13 +191,9 @@ fn restarted(session: Duration) -> Result<(), Failed> {
                 Ok(()) | Err(pipeline::LogError::Lost(_)) => {}
                 Err(error) => panic!("{error}"),
             }
-            tracing::info!("COMMITTED");
             hand.copy_all().await;
-            tracing::info!("COPIED");
             restart.await.expect("it is restarted").expect("it is restarted");
-            tracing::info!("RESTARTED");
             hand.copy_all().await;
-            tracing::info!("COPIED");
             assert_eq!(seen(kafka.logs.as_ref(), OUTPUT).await, numbers(0..60));
         }
         .boxed()
@@ -219,6 +222,5 @@ fn script(address: &str, words: &[&str]) -> Result<(), String> {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.ci/kafka");
     let run = Command::new(script).args(words).env("WEIR_KAFKA", address).stdin(Stdio::null()).output();
     let run = run.map_err(|error| error.to_string())?;
-    tracing::info!("SCRIPT {words:?} {:?}", run);
     if run.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&run.stderr).into_owned()) }
 }

@@ -31,7 +31,9 @@ pub(crate) fn trials(address: &str) -> Vec<Trial> {
         ("nobody_is_idle_before_an_open_transaction_is_decided", |b| undecided(b).boxed()),
         ("a_fenced_producer_cannot_commit", |b| fenced(b).boxed()),
         ("a_zombies_open_transaction_ends_when_its_name_is_opened", |b| zombie(b).boxed()),
-        ("a_step_is_not_doubled_when_the_answer_to_its_commit_is_lost", |b| unknown(b, Fault::LoseAnswer).boxed()),
+        ("a_step_is_not_doubled_when_the_answer_to_its_commit_is_lost", |b| {
+            unknown(b, Fault::LoseAnswer).boxed()
+        }),
         ("a_step_is_not_lost_when_its_commit_never_arrives", |b| unknown(b, Fault::LoseRequest).boxed()),
         ("a_step_without_positions_is_not_doubled_either", |b| unknown_without_positions(b).boxed()),
         ("missing_topics_are_all_named", |b| missing(b).boxed()),
@@ -41,7 +43,7 @@ pub(crate) fn trials(address: &str) -> Vec<Trial> {
     ];
     let trial = |(name, case): (&str, Case)| {
         let address = address.to_owned();
-        Trial::test(format!("kafka::{name}"), move || broker::run(Broker::new(&address), case))
+        Trial::test(format!("kafka::{name}"), move || broker::run(&Broker::new(&address), case))
     };
     cases.into_iter().map(trial).collect()
 }
@@ -175,7 +177,8 @@ async fn unknown_without_positions(broker: Broker) {
     let logs = behind(&proxy, &kafka);
     let mut hand = Hand::assigned(&logs, "group", "one").await;
     proxy.arm(Fault::LoseAnswer);
-    let step = Step { lease: hand.lease, finished: Positions::new(), records: vec![record_of(OUTPUT, "once")] };
+    let step =
+        Step { lease: hand.lease, finished: Positions::new(), records: vec![record_of(OUTPUT, "once")] };
     assert_eq!(hand.log.commit(step).await, Ok(()));
     assert!(proxy.has_struck(), "the fault was met");
     assert_eq!(seen(kafka.logs.as_ref(), OUTPUT).await, ["once"]);
@@ -206,7 +209,10 @@ async fn missing(broker: Broker) {
 async fn topics(broker: Broker) {
     let kafka = broker.make(2).await;
     assert_eq!(kafka.logs.plan_topics(&TopicPlan::all(2)).await, Ok(Vec::new()), "all is as planned");
-    let plan = TopicPlan { partitions: vec![(Topic::Event, 3), (Topic::Signal, 3), (Topic::Gap, 1)], replication: None };
+    let plan = TopicPlan {
+        partitions: vec![(Topic::Event, 3), (Topic::Signal, 3), (Topic::Gap, 1)],
+        replication: None,
+    };
     let expected = [
         TopicChange::Grow { topic: Topic::Event, from: 2, to: 3 },
         TopicChange::Refused { topic: Topic::Signal, has: 2, wanted: 3 },
@@ -222,7 +228,8 @@ async fn topics(broker: Broker) {
 /// Back-pressure pauses partitions; one that goes to another member meanwhile, and comes back, is read to its end.
 async fn paused(broker: Broker) {
     let kafka = broker.make(2).await;
-    let config = KafkaConfig { revoke_within: Duration::ZERO, ..broker::config(&kafka.address, &kafka.prefix) };
+    let config =
+        KafkaConfig { revoke_within: Duration::ZERO, ..broker::config(&kafka.address, &kafka.prefix) };
     let logs = &KafkaLogs::new(config).expect("the settings are sound");
     let mut feeder = Hand::new(logs.open(member("feeder", "feeder", &[], 1)).await.expect("a feeder opens"));
     let to = |number: u32| pipeline::Route::Exact(schemas::Partition(number % 2));
@@ -240,7 +247,7 @@ async fn paused(broker: Broker) {
     // Told of what it has lost, then that it is back.
     while !matches!(first.next().await, Next::Revoking { .. }) {}
     while first.held.len() < 2 {
-        first.next().await;
+        first.copy_all().await;
     }
     first.copy_all().await;
     let mut reader = logs.reader().await.expect("a reader opens");
@@ -248,7 +255,11 @@ async fn paused(broker: Broker) {
     first.log.leave().await.expect("it leaves");
     let again = Hand::assigned(logs, "group", "one").await;
     let changes = reader.follow(INPUT, pipeline::log::From::At(again.held)).await.expect("the rest is read");
-    assert!(changes.records.iter().all(|record| !held.contains(&record.at)), "{} left", changes.records.len());
+    assert!(
+        changes.records.iter().all(|record| !held.contains(&record.at)),
+        "{} left",
+        changes.records.len()
+    );
 }
 
 /// A static member that is gone without a word is followed by its namesake at once, in its own partitions.

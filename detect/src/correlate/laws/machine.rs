@@ -31,7 +31,7 @@ impl Detector for Fresh {
         "fresh".to_owned()
     }
     fn fold(&self, state: &mut Slots, occurrence: &Occurrence<'_>) {
-        state.add(self.bucket_of(occurrence.time), occurrence);
+        state.add(self.bucket_of(occurrence.time), occurrence, 64);
     }
     fn read(&self, state: &Slots, bucket: i64) -> Option<Reading> {
         let slot = state.between(bucket, bucket).first()?;

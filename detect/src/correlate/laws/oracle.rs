@@ -6,7 +6,7 @@ use schemas::{EventId, FindingId};
 
 use super::Happening;
 
-/// The findings of a rule that wants `least` events, or distinct values, in a window that hops by a twelfth: id, count
+/// The findings of a rule that wants `least` events, or distinct values, in a window that hops by a sixtieth: id, count
 /// and the first hundred events.
 pub(super) fn on_fire(
     events: &[Happening],
@@ -15,20 +15,20 @@ pub(super) fn on_fire(
     distinct: bool,
     rule: &str,
 ) -> Vec<(FindingId, (String, Vec<EventId>))> {
-    let hop = window / 12;
+    let hop = window / 60;
     let groups: BTreeSet<u8> = events.iter().map(|event| event.group).collect();
     let mut found = Vec::new();
     for group in groups {
         let of_group: Vec<&Happening> = events.iter().filter(|event| event.group == group).collect();
         let ends: BTreeSet<i64> = of_group.iter().map(|event| event.time.div_euclid(hop)).collect();
-        let buckets: BTreeSet<i64> = ends.iter().map(|end| end.div_euclid(12)).collect();
+        let buckets: BTreeSet<i64> = ends.iter().map(|end| end.div_euclid(60)).collect();
         for bucket in buckets {
             let mut count = 0;
             let mut proof: BTreeSet<(i64, EventId)> = BTreeSet::new();
-            for end in ends.iter().filter(|end| end.div_euclid(12) == bucket) {
+            for end in ends.iter().filter(|end| end.div_euclid(60) == bucket) {
                 let inside = |event: &&&Happening| {
                     let hop = event.time.div_euclid(hop);
-                    hop <= *end && hop > end - 12
+                    hop <= *end && hop > end - 60
                 };
                 let here: Vec<&&Happening> = of_group.iter().filter(inside).collect();
                 let values: BTreeSet<u8> = here.iter().map(|event| event.value).collect();

@@ -1,6 +1,6 @@
 //! A Sigma correlation as a detector: `event_count`, `value_count` and `temporal`, with `gte` or `gt`.
 //!
-//! Windows are whole minutes, from one minute to 31 days, because a slot of the state is a twelfth of a window. At most
+//! Windows are whole minutes, from one minute to 31 days, because a slot of the state is a sixtieth of a window. At most
 //! 64 base documents, because a slot keeps one bit for each.
 
 use rsigma_parser::{

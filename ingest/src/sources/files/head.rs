@@ -87,7 +87,7 @@ fn lines_of(head: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 }
 
 /// Whether brackets and strings are closed at the end and not before.
-fn is_balanced(line: &[u8]) -> bool {
+pub(super) fn is_balanced(line: &[u8]) -> bool {
     let (mut depth, mut inside, mut escaped) = (0_u64, false, false);
     let line = line.strip_suffix(b",").unwrap_or(line);
     for (index, byte) in line.iter().enumerate() {
