@@ -15,7 +15,7 @@ use law::{Bounds, Breaks, Kind, MEMORY, holds};
 const EMBEDDED: Kind =
     Kind { make: |partitions| Box::pin(async move { embedded::fresh(partitions) }), ..MEMORY };
 
-const ONCE: Bounds = Bounds { cases: 24, records_max_from: 1, replicas: 1, breaks: Breaks::None };
+const ONCE: Bounds = Bounds { cases: 8, records_max_from: 1, replicas: 1, breaks: Breaks::None };
 
 #[test]
 fn the_same_records_give_the_same_findings_on_the_memory_log() {
@@ -24,30 +24,30 @@ fn the_same_records_give_the_same_findings_on_the_memory_log() {
 
 #[test]
 fn two_members_of_every_stage_find_the_same_on_the_memory_log() {
-    holds(MEMORY, Bounds { cases: 12, replicas: 2, ..ONCE }).unwrap();
+    holds(MEMORY, Bounds { cases: 4, replicas: 2, ..ONCE }).unwrap();
 }
 
 #[test]
 fn a_flow_that_is_broken_off_finds_the_same_on_the_memory_log() {
-    holds(MEMORY, Bounds { cases: 16, breaks: Breaks::Any, ..ONCE }).unwrap();
+    holds(MEMORY, Bounds { cases: 6, breaks: Breaks::Any, ..ONCE }).unwrap();
 }
 
 #[test]
 fn two_members_of_every_stage_broken_off_find_the_same_on_the_memory_log() {
-    holds(MEMORY, Bounds { cases: 8, replicas: 2, breaks: Breaks::Any, ..ONCE }).unwrap();
+    holds(MEMORY, Bounds { cases: 3, replicas: 2, breaks: Breaks::Any, ..ONCE }).unwrap();
 }
 
 #[test]
 fn the_same_records_give_the_same_findings_on_the_embedded_log() {
-    holds(EMBEDDED, Bounds { cases: 6, ..ONCE }).unwrap();
+    holds(EMBEDDED, Bounds { cases: 2, ..ONCE }).unwrap();
 }
 
 #[test]
 fn two_members_of_every_stage_find_the_same_on_the_embedded_log() {
-    holds(EMBEDDED, Bounds { cases: 3, replicas: 2, ..ONCE }).unwrap();
+    holds(EMBEDDED, Bounds { cases: 1, replicas: 2, ..ONCE }).unwrap();
 }
 
 #[test]
 fn a_flow_that_is_broken_off_finds_the_same_on_the_embedded_log() {
-    holds(EMBEDDED, Bounds { cases: 5, breaks: Breaks::Any, ..ONCE }).unwrap();
+    holds(EMBEDDED, Bounds { cases: 2, breaks: Breaks::Any, ..ONCE }).unwrap();
 }

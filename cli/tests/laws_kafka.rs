@@ -21,13 +21,11 @@ use std::time::Duration;
 use law::{Bounds, Breaks, Kind, holds};
 use libtest_mimic::{Arguments, Trial};
 
-const KAFKA: Kind = Kind {
-    make: |partitions| Box::pin(kafka::fresh(partitions)),
-    idle_after: Duration::from_millis(50),
-};
+const KAFKA: Kind =
+    Kind { make: |partitions| Box::pin(kafka::fresh(partitions)), idle_after: Duration::from_millis(50) };
 
 /// A step is a transaction of about 10 ms, so not every record has one of its own.
-const ONCE: Bounds = Bounds { cases: 4, records_max_from: 16, replicas: 1, breaks: Breaks::None };
+const ONCE: Bounds = Bounds { cases: 2, records_max_from: 16, replicas: 1, breaks: Breaks::None };
 
 fn main() -> ExitCode {
     if kafka::address().is_none() {
@@ -43,7 +41,7 @@ fn main() -> ExitCode {
         ),
         trial(
             "kafka::a_flow_that_is_broken_off_finds_the_same",
-            Bounds { cases: 2, breaks: Breaks::Any, ..ONCE },
+            Bounds { cases: 1, breaks: Breaks::Any, ..ONCE },
         ),
     ];
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);

@@ -2,7 +2,9 @@
 //!
 //! Signals are keyed by (tenant, group value), so one key's state is on one partition. Each step writes the revisions of
 //! findings, the new state of every touched key and the partition's own (origins, watermarks) to the changelog
-//! partition of the same number; a member that gains a partition restores it from there.
+//! partition of the same number; a member that gains a partition restores it from there. A state that is too long for
+//! one message lies there in several (see `correlate/changelog.rs`). Records that are not ours are left aside with a
+//! warning; one of ours that is damaged stops the stage.
 //!
 //! Limits: a slot of state is bounded (see [`crate::detectors::slots`]); how many slots a key has is bounded by the
 //! window, the lateness of 24 h and how far the watermark is behind. A feed that reads all files before it declares a
@@ -19,6 +21,7 @@ use schemas::{
 
 use crate::rules::RuleSet;
 
+mod changelog;
 mod driver;
 #[cfg(test)]
 mod laws;
@@ -97,6 +100,10 @@ impl CorrelateStage {
             let table = reader.restore(Topic::DetectState, at.partition).await?;
             let partition =
                 Partition::restore(&self.rules, &table).map_err(|error| Halt(format!("{at}: {error}")))?;
+            if partition.left_aside() > 0 {
+                let (topic, records) = (Topic::DetectState, partition.left_aside());
+                tracing::warn!(%topic, partition = at.partition.0, records, "left records aside that are not ours");
+            }
             self.partitions.insert(at.partition, partition);
         }
         Ok(())

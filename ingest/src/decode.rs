@@ -104,9 +104,12 @@ fn parse(bytes: &[u8]) -> Result<Record<'_>, Refused> {
     Record::parse(bytes).map_err(|error| match error {
         NoRecord::NotAnObject => Refused(reason::NOT_AN_OBJECT, error.to_string()),
         NoRecord::NotJson(ref why) => {
-            let is_text = std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0);
+            let utf8 = std::str::from_utf8(bytes);
+            let is_text = utf8.is_ok() && !bytes.contains(&0);
             let reason = if !is_text && !bytes.starts_with(b"{") {
                 reason::BINARY
+            } else if utf8.is_err_and(|error| error.error_len().is_some()) {
+                reason::NOT_UTF8
             } else if why.starts_with("nested too deep") {
                 reason::TOO_DEEP
             } else if why.starts_with("it ends too early") {
@@ -114,7 +117,12 @@ fn parse(bytes: &[u8]) -> Result<Record<'_>, Refused> {
             } else {
                 reason::NOT_JSON
             };
-            Refused(reason, if is_text { error.to_string() } else { format!("{error} (not UTF-8 text)") })
+            let message = match reason {
+                reason::NOT_UTF8 => "not UTF-8; if it is Latin-1: iconv -f latin1 -t utf-8".to_owned(),
+                _ if is_text => error.to_string(),
+                _ => format!("{error} (not UTF-8 text)"),
+            };
+            Refused(reason, message)
         }
     })
 }

@@ -1,8 +1,8 @@
 //! Which events have arrived: ids of 128 bits, and the native ids behind them in 64, to count those that come again
 //! with other content.
 //!
-//! Ids are remembered for 8 days after they arrived: the service delivers a record again after 5 (01 of the
-//! reference), and keeps what it has for 7. What is older is forgotten at the next start. Memory: what
+//! Ids are remembered for 8 days after they arrived: the service may deliver a record again after 5, and
+//! keeps what it has for 7. What is older is forgotten at the next start. Memory: what
 //! [`Seen::bytes`] says, between 28 and 57 bytes an id by the load of the tables; nothing else grows.
 
 use std::hash::{BuildHasherDefault, Hasher};

@@ -127,13 +127,21 @@ pub async fn run(
                     break;
                 }
             }
-            Next::Assigned(assignment) => stage.assigned(&assignment).await.map_err(halted)?,
+            // Biased: what is done is done. But what is kept is read from the log too, and a stop must not wait for it.
+            Next::Assigned(assignment) => tokio::select! {
+                biased;
+                restored = stage.assigned(&assignment) => restored.map_err(halted)?,
+                () = control.stop.cancelled() => break,
+            },
             Next::Revoking { partitions, .. } => stage.dropped(&partitions),
             Next::Idle if draining => break,
             Next::Idle => {}
         }
     }
-    log.leave().await?;
+    // Everything is committed or left for the next start, and the group finds out by itself that a member is gone.
+    if let Err(error) = log.leave().await {
+        tracing::warn!(stage = name, %error, "the group was not told that its member left");
+    }
     Ok(())
 }
 
@@ -152,15 +160,27 @@ impl Turn<'_> {
         while !batch.records.is_empty() {
             let name = self.stage.name().name();
             let halted = |halt| WorkerError::Stage { stage: name, halt };
-            let work = self.stage.work(&batch).await.map_err(halted)?;
+            // Biased: what is done is done. But the world may be away for as long as it takes, and a stop must not wait
+            // for that. Nothing is lost: without a commit the batch comes again.
+            let work = tokio::select! {
+                biased;
+                work = self.stage.work(&batch) => work.map_err(halted)?,
+                () = self.control.stop.cancelled() => return Ok(false),
+            };
             let settled = self.settle(&batch, work).map_err(halted)?;
             if settled.count > 0 {
                 policy.reset();
-                let rest = batch.records.split_off(settled.count);
-                if !self.commit(&batch, settled.records, settled.tally).await? {
-                    return Ok(true);
+                let mut rest = batch.records.split_off(settled.count);
+                match self.commit(&batch, settled.records, settled.tally).await? {
+                    Committed::Whole => batch.records = rest,
+                    Committed::Stopped => return Ok(false),
+                    Committed::Lost(gone) => {
+                        // The log hands out again what is gone, and only that: all else is still ours to work on.
+                        rest.retain(|record| !gone.contains(&record.at));
+                        batch.records = rest;
+                        continue;
+                    }
                 }
-                batch.records = rest;
             }
             if let Some((after, cause)) = settled.retry {
                 let wait = policy.next_wait(after);
@@ -231,20 +251,28 @@ impl Turn<'_> {
         dead_letter::of_record(&refusal, record)
     }
 
-    /// Commits what was settled; false when the partitions are gone.
+    /// Commits what was settled.
     async fn commit(
         &mut self,
         batch: &Batch,
         records: Vec<Outgoing>,
         mut tally: Tally,
-    ) -> Result<bool, WorkerError> {
+    ) -> Result<Committed, WorkerError> {
         tally.outputs = records.len() as u64;
         tally.steps = 1;
         let step = Step { lease: batch.lease, finished: finished(&batch.records), records };
-        match self.log.commit(step).await {
+        // Biased: what is done is done. But a broker that is away may hold a step for as long as it takes, and a stop
+        // must not wait for that. Whether the step is there or not, it is so whole, and its positions with it: the next
+        // start goes on from them.
+        let outcome = tokio::select! {
+            biased;
+            outcome = self.log.commit(step) => outcome,
+            () = self.control.stop.cancelled() => return Ok(Committed::Stopped),
+        };
+        match outcome {
             Ok(()) => {
                 self.counters.add(tally);
-                Ok(true)
+                Ok(Committed::Whole)
             }
             Err(LogError::Lost(partitions)) => {
                 tracing::info!(
@@ -252,8 +280,9 @@ impl Turn<'_> {
                     partitions = partitions.len(),
                     "lost partitions"
                 );
-                self.stage.dropped(&gone(&partitions, batch));
-                Ok(false)
+                let gone = gone(&partitions, batch);
+                self.stage.dropped(&gone);
+                Ok(Committed::Lost(gone))
             }
             Err(error) => Err(error.into()),
         }
@@ -267,6 +296,15 @@ struct Settled {
     records: Vec<Outgoing>,
     tally: Tally,
     retry: Option<(Option<std::time::Duration>, String)>,
+}
+
+/// What became of a step.
+enum Committed {
+    Whole,
+    /// It left no trace; what is kept for these partitions is dropped.
+    Lost(Vec<TopicPartition>),
+    /// It was not waited for.
+    Stopped,
 }
 
 /// The positions after these records.
@@ -283,3 +321,6 @@ fn gone(lost: &[TopicPartition], batch: &Batch) -> Vec<TopicPartition> {
     gone.dedup();
     gone
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! --test kafka`; otherwise it says that it was skipped. Every case has topics and groups of its own.
 
 #![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a case fails by panicking")]
+#![expect(clippy::print_stdout, reason = "whoever reads a test's output should see what was skipped")]
 
 #[path = "kafka/broker.rs"]
 mod broker;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
         return killed::child(&script);
     }
     let Some(address) = broker::address() else {
-        print!("{SKIPPED}");
+        println!("{SKIPPED}");
         return ExitCode::SUCCESS;
     };
     let mut trials = Vec::new();
@@ -43,4 +44,4 @@ fn main() -> ExitCode {
 }
 
 const SKIPPED: &str =
-    "kafka conformance skipped: WEIR_KAFKA is not set (start a broker with .ci/kafka start)\n";
+    "kafka conformance skipped: WEIR_KAFKA is not set (start a broker with .ci/kafka start)";

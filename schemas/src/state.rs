@@ -1,4 +1,4 @@
-//! What correlate keeps: one changelog record per touched key and step.
+//! What correlate keeps: one changelog record per touched key and step, or several parts of one that would be too long.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ pub struct DetectState {
     pub tenant: String,
     /// The group value; empty for the partition's own state.
     pub group_value: String,
-    /// A version byte and the state in `detect`'s own encoding.
+    /// A version byte and the state in `detect`'s own encoding, or a part of that (`detect/src/correlate/changelog.rs`).
     #[serde(with = "apache_avro::serde::bytes")]
     pub state: Vec<u8>,
 }

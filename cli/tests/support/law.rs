@@ -26,6 +26,9 @@ use schemas::ledger::Counts;
 use crate::flows::{self, Came, Plan};
 use crate::logs::InMemory;
 
+/// How many partitions a topic has.
+const PARTITIONS: [u32; 3] = [1, 2, 8];
+
 /// A kind of log.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
@@ -85,7 +88,7 @@ pub(crate) enum How {
 /// What may be drawn.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// How many cases.
+    /// How many cases of each number of partitions.
     pub(crate) cases: u32,
     /// The smallest batch.
     pub(crate) records_max_from: usize,
@@ -125,28 +128,34 @@ pub(crate) fn holds(kind: Kind, bounds: Bounds) -> Result<(), String> {
     let rules = Arc::new(RuleSet::load(None).map_err(|problems| format!("{problems:?}"))?);
     let corpus = corpus()?;
     let expected = reference(&rules, &corpus)?;
-    let mut config =
-        Config { cases: bounds.cases, failure_persistence: None, max_shrink_time: 30_000, ..Config::default() };
+    let mut config = Config {
+        cases: bounds.cases,
+        failure_persistence: None,
+        max_shrink_time: 30_000,
+        ..Config::default()
+    };
     let seed = match config.rng_seed {
         RngSeed::Fixed(seed) => seed,
         RngSeed::Random => Clock::machine().now().0.unsigned_abs(),
     };
     config.rng_seed = RngSeed::Fixed(seed);
     let broken = Cell::new(0);
-    let outcome = TestRunner::new(config).run(&cases(bounds), |case| {
-        let came =
-            run(kind, &rules, &corpus, &case).map_err(|error| TestCaseError::fail(format!("{error:#}")))?;
-        broken.set(broken.get() + came.broken);
-        check(&case, &expected, &came)
-    });
-    match outcome {
-        Ok(()) if bounds.breaks == Breaks::Any && broken.get() == 0 => {
-            Err("no flow was broken off".to_owned())
-        }
-        Ok(()) => Ok(()),
-        Err(TestError::Fail(why, case)) => Err(format!("{why}\nseed: {seed}\nsmallest case: {case:?}")),
-        Err(TestError::Abort(why)) => Err(format!("{why}\nseed: {seed}")),
+    for partitions in PARTITIONS {
+        let outcome = TestRunner::new(config.clone()).run(&cases(partitions, bounds), |case| {
+            let came = run(kind, &rules, &corpus, &case)
+                .map_err(|error| TestCaseError::fail(format!("{error:#}")))?;
+            broken.set(broken.get() + came.broken);
+            check(&case, &expected, &came)
+        });
+        outcome.map_err(|error| match error {
+            TestError::Fail(why, case) => format!("{why}\nseed: {seed}\nsmallest case: {case:?}"),
+            TestError::Abort(why) => format!("{why}\nseed: {seed}"),
+        })?;
     }
+    if bounds.breaks == Breaks::Any && broken.get() == 0 {
+        return Err("no flow was broken off".to_owned());
+    }
+    Ok(())
 }
 
 fn check(case: &Case, expected: &Came, came: &Came) -> Result<(), TestCaseError> {
@@ -203,7 +212,7 @@ fn run(kind: Kind, rules: &Arc<RuleSet>, corpus: &[String], case: &Case) -> anyh
     came
 }
 
-fn cases(bounds: Bounds) -> impl Strategy<Value = Case> {
+fn cases(partitions: u32, bounds: Bounds) -> impl Strategy<Value = Case> {
     let from = bounds.records_max_from;
     let records_max = prop_oneof![Just(from), from..=from.max(40), from.max(41)..=4096];
     let how = prop_oneof![Just(How::Told), Just(How::KilledBefore), Just(How::KilledAfter)];
@@ -214,8 +223,8 @@ fn cases(bounds: Bounds) -> impl Strategy<Value = Case> {
     let breaks = proptest::collection::vec((any::<prop::sample::Index>(), how), breaks);
     let seed = || proptest::option::of(any::<u64>());
     let join = any::<prop::sample::Index>();
-    (prop::sample::select(vec![1, 2, 8]), records_max, seed(), seed(), 1..=3_u64, join, breaks).prop_map(
-        move |(partitions, records_max, shuffle, double, files, join, breaks)| {
+    (records_max, seed(), seed(), 1..=3_u64, join, breaks).prop_map(
+        move |(records_max, shuffle, double, files, join, breaks)| {
             // About as many steps as there will be, so that a flow is broken off anywhere in it.
             let steps = 12 + 500 / records_max;
             let breaks = breaks.into_iter().map(|(at, how)| Break { steps: at.index(steps), how }).collect();

@@ -225,7 +225,11 @@ fn the_state_of_a_key_is_bounded() {
     // hashes; one of a minute has two events, room for four of each of these and for twice as many slots.
     let hour = 200 + 64 * 24 * 2 + 17 * 48 + 100 * 8 * 2;
     let minute = 2 * 200 + 4 * (24 + 8 + 3 * 24) + 48;
-    assert!(most < 28 * (2 * hour + 3 * 60 * minute), "{most} bytes of {}", 28 * (2 * hour + 3 * 60 * minute));
+    assert!(
+        most < 28 * (2 * hour + 3 * 60 * minute),
+        "{most} bytes of {}",
+        28 * (2 * hour + 3 * 60 * minute)
+    );
     machine.batch(&rules, &end_of_time());
     assert_eq!(machine.partition.memory(), (0, 0));
 }

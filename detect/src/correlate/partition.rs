@@ -17,6 +17,7 @@ use schemas::{
 };
 
 use super::{
+    changelog::{self, Parts},
     report::Subject,
     state::{Control, KeyState},
     timers::{Lane, Place, Timers},
@@ -38,6 +39,9 @@ pub struct Partition {
     touched: BTreeMap<Place, BTreeSet<i64>>,
     /// Keys whose state changed in this step, with their names in the changelog.
     changed: BTreeMap<u128, Vec<u8>>,
+    /// What the changelog holds in more than one record.
+    parts: Parts,
+    left_aside: usize,
     findings: Vec<Finding>,
 }
 
@@ -59,25 +63,25 @@ pub enum Fate {
 pub struct Step {
     /// Revisions of findings.
     pub findings: Vec<Finding>,
-    /// Keys of the changelog and their new state; `None` for keys that are gone.
+    /// Keys of the changelog and their new state, or the parts of it; `None` for keys that are gone.
     pub states: Vec<(Vec<u8>, Option<DetectState>)>,
 }
 
 /// State that cannot be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Broken(String);
+pub struct Broken(pub(super) String);
 
 impl Partition {
     /// The memory that a changelog stands for.
     ///
     /// # Errors
-    /// [`Broken`] for a record that is none of ours: rather stop than forget what was counted.
+    /// [`Broken`] for a record of ours that is damaged: rather stop than forget what was counted.
     pub fn restore(rules: &RuleSet, table: &Table) -> Result<Self, Broken> {
         let broken = |error: String| Broken(error);
-        let mut partition = Self::default();
-        for value in table.values() {
-            let state: DetectState = schemas::decode(value).map_err(|error| broken(error.to_string()))?;
+        let changelog::Joined { states, parts, left_aside } = changelog::join(table)?;
+        let mut partition = Self { parts, left_aside, ..Self::default() };
+        for state in states {
             if state.tenant.is_empty() && state.group_value.is_empty() {
                 partition.control =
                     Control::decode(&state.state).map_err(|error| broken(error.to_string()))?;
@@ -170,12 +174,12 @@ impl Partition {
                 }),
                 None => None,
             };
-            step.states.push((name, state));
+            step.states.extend(self.parts.replace(name, state));
         }
         if std::mem::take(&mut self.control_changed) {
             let state = self.control.encode().map_err(|error| Broken(error.to_string()))?;
             let state = DetectState { state, ..DetectState::default() };
-            step.states.push((signal::key("", ""), Some(state)));
+            step.states.extend(self.parts.replace(signal::key("", ""), Some(state)));
         }
         Ok(step)
     }
@@ -184,6 +188,12 @@ impl Partition {
     #[must_use]
     pub fn memory(&self) -> (usize, usize) {
         (self.keys.len(), self.keys.values().map(KeyState::bytes).sum())
+    }
+
+    /// How many records of the changelog are none of ours.
+    #[must_use]
+    pub fn left_aside(&self) -> usize {
+        self.left_aside
     }
 
     fn fold(&mut self, rule: usize, stateful: &Stateful, signal: &Signal, occurrence: &Occurrence<'_>) {

@@ -14,6 +14,9 @@ use crate::{
 
 const VERSION: u8 = 1;
 
+/// Stands in place of the version where a changelog record holds a part of a state only (see [`super::changelog`]).
+pub(super) const PART: u8 = 2;
+
 /// Everything kept for one group value.
 #[derive(Debug, Clone)]
 pub(super) struct KeyState {

@@ -27,6 +27,21 @@ pub(super) struct Block {
     pub(super) content_types: Vec<String>,
 }
 
+impl Block {
+    /// The block of a plain Sigma rule, which has none: its findings say its title.
+    pub(super) fn plain(entity: EntityBlock, title: &str) -> Self {
+        Self {
+            major: 1,
+            entity,
+            summary: title.replace(['{', '}'], ""),
+            facts: Vec::new(),
+            kind: None,
+            group_by: Vec::new(),
+            content_types: Vec::new(),
+        }
+    }
+}
+
 /// What a finding is about.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

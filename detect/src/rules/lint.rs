@@ -26,7 +26,7 @@ pub fn lint(pack: &Pack) -> Vec<RuleProblem> {
         let of_file: Vec<&Rule> = rules.rules.iter().filter(|rule| rule.info.name == file.name).collect();
         let mut found = Vec::new();
         check_name(file, &mut found);
-        check_fields(file, &mut found);
+        check_documents(file, &mut found);
         of_file.iter().for_each(|rule| check_rule(rule, &mut found));
         check_tests(file, &of_file, &mut found);
         problems.extend(found.into_iter().map(|problem| RuleProblem::new(&file.path, problem)));
@@ -40,9 +40,16 @@ fn check_name(file: &RuleFile, problems: &mut Vec<String>) {
     }
 }
 
-/// Fields that the documents ask for and that are none.
-fn check_fields(file: &RuleFile, problems: &mut Vec<String>) {
+/// A block that is missing, and fields that the documents ask for and that are none.
+fn check_documents(file: &RuleFile, problems: &mut Vec<String>) {
     let Ok(parsed) = parse_sigma_yaml(&file.text) else { return };
+    let has_block = match parsed.correlations.first() {
+        Some(correlation) => correlation.custom_attributes.contains_key("weir"),
+        None => parsed.rules.iter().all(|rule| rule.custom_attributes.contains_key("weir")),
+    };
+    if !has_block {
+        problems.push("the weir block is missing".to_owned());
+    }
     for name in RuleFieldSet::collect(&parsed, &[], true).names() {
         if !view::is_known(name) {
             problems.push(format!("there is no field {name}"));

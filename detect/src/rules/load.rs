@@ -1,7 +1,8 @@
 //! From text to compiled rules. Everything that would make a rule not work is a problem here; what makes it a bad rule
 //! is a problem for [`super::lint`].
 //!
-//! A file holds one detection document with a `weir:` block, or base documents and one correlation with the block.
+//! A file holds one detection document with a `weir:` block, or base documents and one correlation with the block; for a
+//! plain Sigma rule, which has no block, a default stands in.
 //! Sigma filters, whole events in results (`rsigma.include_event`) and the correlation types that need order or
 //! arithmetic are refused rather than ignored.
 

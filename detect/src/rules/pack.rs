@@ -1,5 +1,8 @@
 //! The text of the rules: those that the binary carries, and those of a folder.
 //!
+//! In a folder, rules are files `<group>/<name>.yml` (or `.yaml`), with `<name>.test.yml` (or `.test.yaml`) beside them.
+//! A rule that lies elsewhere is a problem, so that none is passed over in silence; other files are left alone.
+//!
 //! Limits: a rule or test file has at most 1 MiB; a folder at most 10,000 of them, two levels deep.
 
 use std::{borrow::Cow, fmt, fs, path::Path};
@@ -26,7 +29,7 @@ pub struct RuleFile {
     pub path: String,
     /// The folder's name: the finding group.
     pub group: String,
-    /// The file's name without `.yml`: the rule's name.
+    /// The file's name without `.yml` or `.yaml`: the rule's name.
     pub name: String,
     /// The Sigma documents.
     pub text: Cow<'static, str>,
@@ -75,11 +78,14 @@ impl Pack {
     /// The same and what lies in `folder`, as `<group>/<name>.yml` with `<name>.test.yml` beside it.
     ///
     /// # Errors
-    /// A folder or file that cannot be read, is too large, or lies in a folder that is no finding group.
+    /// A folder or file that cannot be read or is too large, and a rule that does not lie in a finding group's folder.
     pub fn and_folder(mut self, folder: &Path) -> Result<Self, Vec<RuleProblem>> {
         let mut problems = Vec::new();
         for group in entries(folder, &mut problems) {
             if !group.is_dir() {
+                if stem(&group).is_some() {
+                    problems.push(RuleProblem::new(&group.to_string_lossy(), wrong_place()));
+                }
                 continue;
             }
             let name = group.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -116,15 +122,32 @@ fn entries(folder: &Path, problems: &mut Vec<RuleProblem>) -> Vec<std::path::Pat
     }
 }
 
+fn wrong_place() -> String {
+    let groups: Vec<&str> = FindingGroup::ALL.iter().map(|group| group.name()).collect();
+    format!("put it into a folder named after a finding group: {}", groups.join(", "))
+}
+
+/// The file's name without `.yml` or `.yaml`, in whatever case; `None` where it ends otherwise.
+fn stem(file: &Path) -> Option<String> {
+    let ending = file.extension()?;
+    let is_yaml = ["yml", "yaml"].iter().any(|yaml| ending.eq_ignore_ascii_case(yaml));
+    is_yaml.then(|| file.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+}
+
 /// One rule with its test file; `None` for what is no rule.
 fn read(group: &str, file: &Path, problems: &mut Vec<RuleProblem>) -> Option<RuleFile> {
-    let name = file.file_name()?.to_string_lossy().strip_suffix(".yml")?.to_owned();
+    if file.is_dir() {
+        let problem = "a folder in the folder of a group is not read: put its rules beside the others";
+        problems.push(RuleProblem::new(&file.to_string_lossy(), problem));
+        return None;
+    }
+    let name = stem(file)?;
     if name.ends_with(".test") {
         return None;
     }
     let text = text(file, problems)?;
-    let test = file.with_file_name(format!("{name}.test.yml"));
-    let test = if test.is_file() { self::text(&test, problems) } else { None };
+    let tests = ["yml", "yaml"].map(|ending| file.with_file_name(format!("{name}.test.{ending}")));
+    let test = tests.iter().find(|test| test.is_file()).and_then(|test| self::text(test, problems));
     let path = file.to_string_lossy().into_owned();
     Some(RuleFile { path, group: group.to_owned(), name, text: Cow::Owned(text), test: test.map(Cow::Owned) })
 }

@@ -17,17 +17,17 @@ use crate::support::{
 };
 
 /// Both stages over one partition, with the changelog between restarts.
-struct Machine {
-    rules: Arc<RuleSet>,
+pub(crate) struct Machine {
+    pub(crate) rules: Arc<RuleSet>,
     matching: MatchStage,
     correlate: CorrelateStage,
-    changelog: Changelog,
+    pub(crate) changelog: Changelog,
     enriched: u64,
     signals: u64,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (rules, changelog) = (rules(), Changelog::default());
         let mut correlate = CorrelateStage::new(rules.clone(), changelog.logs(), Clock::manual(Micros(5)));
         assign(&mut correlate, &[0]);
@@ -36,7 +36,7 @@ impl Machine {
     }
 
     /// What match makes of events, as records of the signal partition.
-    fn signals(&mut self, events: &[EnrichedEvent]) -> Vec<Incoming> {
+    pub(crate) fn signals(&mut self, events: &[EnrichedEvent]) -> Vec<Incoming> {
         let values = events.iter().map(|event| schemas::encode(event).unwrap()).collect();
         self.through_match(values)
     }
@@ -55,7 +55,7 @@ impl Machine {
         signals.collect()
     }
 
-    fn step(&mut self, records: Vec<Incoming>) -> Work {
+    pub(crate) fn step(&mut self, records: Vec<Incoming>) -> Work {
         let done = work(&mut self.correlate, records);
         self.changelog.add(&done, 0);
         done
@@ -66,13 +66,13 @@ impl Machine {
         self.step(signals)
     }
 
-    fn mark(&mut self, time: Micros) -> Work {
+    pub(crate) fn mark(&mut self, time: Micros) -> Work {
         let mark = schemas::encode(&watermark(time, None, None)).unwrap();
         let marks = self.through_match(vec![mark]);
         self.step(marks)
     }
 
-    fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.correlate =
             CorrelateStage::new(self.rules.clone(), self.changelog.logs(), Clock::manual(Micros(5)));
         assign(&mut self.correlate, &[0]);

@@ -8,7 +8,7 @@ use detect::{
     testfile::{self, TestFile},
 };
 
-use crate::support::{pack, rules};
+use crate::support::{folder, pack, rules};
 
 fn file(name: &str, text: &str) -> RuleFile {
     RuleFile {
@@ -116,12 +116,58 @@ fn correlations_that_would_mean_something_else_are_refused() {
         ("group-by: [weir.actor.id]", "group-by: []", "there is no group-by field"),
         ("{kind: user}", "{kind: user, field: ObjectId}", "none of the group-by fields"),
         ("weir: {", "weir: {kind: off_hours, ", "not for correlations"),
-        ("level: low\n", "level: low\ngenerate: true\n", "the weir block is missing"),
+        ("level: low\n", "level: low\ngenerate: true\n", "the id is missing"),
     ] {
         assert!(COUNT.contains(from), "{from}");
         let problems = problems_of(&COUNT.replace(from, to)).join("; ");
         assert!(problems.contains(said), "{to}: {problems}");
     }
+}
+
+#[test]
+fn a_plain_sigma_rule_needs_no_block_and_its_file_may_end_in_yaml() {
+    let pack = folder("plain").unwrap();
+    let rules = RuleSet::compile(&pack).unwrap();
+    let list: Vec<String> =
+        rules.rules().map(|rule| format!("{} {} {}", rule.name, rule.kind, rule.major)).collect();
+    assert_eq!(list, ["many threshold 1", "plain single 1"]);
+    let (results, problems) = testfile::run_all(&rules, &pack);
+    assert!(problems.is_empty(), "{problems:?}");
+    let [result] = results.as_slice() else { panic!("{results:?}") };
+    assert_eq!(result.failure, None);
+    let finding = &result.findings[0];
+    assert_eq!((finding.entity.kind.as_str(), finding.entity.id.as_str()), ("user", "ann@x"));
+    assert_eq!(finding.summary, "Something plain happened");
+
+    let often = "{rule: many, cases: [{name: a, kind: fires, expect: fire, events: [{record: {CreationTime: 2024-05-01T10:00:00, Operation: Often, ClientIP: 198.51.100.7}, repeat: 2}]}]}";
+    let result = testfile::run(&rules, &TestFile::parse(often).unwrap()).remove(0);
+    assert_eq!(result.failure, None);
+    assert_eq!(
+        (result.findings[0].entity.kind.as_str(), result.findings[0].entity.id.as_str()),
+        ("group", "198.51.100.7")
+    );
+    assert_eq!(result.findings[0].summary, "Something happened often");
+}
+
+#[test]
+fn rules_in_the_wrong_place_are_named_and_not_passed_over() {
+    let problems: Vec<String> =
+        folder("stray").unwrap_err().iter().map(|problem| problem.problem.clone()).collect();
+    let [deeper, loose] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!(deeper, "a folder in the folder of a group is not read: put its rules beside the others");
+    assert!(loose.starts_with("put it into a folder named after a finding group: exfiltration, "), "{loose}");
+}
+
+#[test]
+fn the_block_may_be_missing_and_lint_says_so() {
+    let plain =
+        GOOD.replace("weir: {major: 1, entity: {kind: user, field: weir.actor.id}, summary: done}\n", "");
+    assert_eq!(problems_of(&plain), Vec::<String>::new());
+    let problems = lint::lint(&Pack { files: vec![file("a", &plain)] });
+    let said = |text: &str| problems.iter().any(|problem| problem.problem == text);
+    assert!(said("the weir block is missing"), "{problems:?}");
+    let problems = lint::lint(&Pack { files: vec![file("a", GOOD)] });
+    assert!(problems.iter().all(|problem| problem.problem != "the weir block is missing"));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The two stages over fixture rules: what they write, what they leave out, what they remember.
 
 #[cfg(test)]
+mod changelog;
+#[cfg(test)]
 mod correlating;
 #[cfg(test)]
 mod flowing;

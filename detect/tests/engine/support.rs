@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
-use detect::{Pack, RuleSet};
+use detect::{Pack, RuleSet, rules::RuleProblem};
 use futures_util::future::{BoxFuture, FutureExt};
 use pipeline::{
     Batch, Incoming, Log, LogError, Logs, Outcome, Outgoing, Reader, Route, Stage, Work,
@@ -22,8 +22,13 @@ use schemas::{
 };
 
 pub(crate) fn pack() -> Pack {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rules");
-    Pack::default().and_folder(&folder).unwrap()
+    folder("rules").unwrap()
+}
+
+/// The rules of a folder among the fixtures.
+pub(crate) fn folder(name: &str) -> Result<Pack, Vec<RuleProblem>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    Pack::default().and_folder(&folder)
 }
 
 pub(crate) fn rules() -> Arc<RuleSet> {

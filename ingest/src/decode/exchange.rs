@@ -29,6 +29,14 @@ pub(super) fn inbox_rule(record: &Record<'_>, activity: &mut Activity) {
 
 /// `UpdateInboxRules`: what a mail client did, as `OperationProperties`.
 pub(super) fn client_rule(record: &Record<'_>, activity: &mut Activity) {
+    // A rule that is taken away is described with its actions too.
+    let removes = record.texts("OperationProperties.RuleOperation").iter().any(|operation| {
+        let operation = operation.to_ascii_lowercase();
+        operation.contains("remove") || operation.contains("delete")
+    });
+    if removes {
+        return;
+    }
     let mut recipients = Vec::new();
     for path in
         ["OperationProperties.RuleActions.Recipients", "OperationProperties.RuleActions.Recipients.Address"]
@@ -98,15 +106,19 @@ fn name_mailbox(id: &str, activity: &mut Activity) {
     activity.resource.id = id.trim().to_lowercase();
 }
 
-/// The mailbox of a rule. `Identity` names the rule there: `mailbox\rule`, or the rule alone; then `ObjectId` has both.
+/// The mailbox of a rule. `ObjectId` is `mailbox\rule` whichever command changed it; `Identity` and `Mailbox` are what
+/// somebody typed, several spellings of one mailbox. `Identity` names the rule: `mailbox\rule`, or the rule alone.
 fn mailbox_of_rule(record: &Record<'_>, object_id: &str) -> String {
+    if object_id.contains('\\') {
+        return before_backslash(object_id);
+    }
     if let Some(mailbox) = text::first(record, &["Parameters.Mailbox"]) {
         return mailbox;
     }
     match text::first(record, &["Parameters.Identity"]) {
         Some(identity) if identity.contains('\\') => before_backslash(&identity),
-        Some(identity) if !object_id.contains('\\') => identity,
-        _ => before_backslash(object_id),
+        Some(identity) => identity,
+        None => before_backslash(object_id),
     }
 }
 
@@ -114,7 +126,8 @@ fn before_backslash(text: &str) -> String {
     text.split('\\').next().unwrap_or_default().to_owned()
 }
 
-/// The addresses in a parameter: several separated by `;` or `,`, each bare, with `smtp:`, or `"Name" [SMTP:x@y]`.
+/// The addresses in a parameter: several separated by `;` or `,`, each bare, with `smtp:` or `mailto:`,
+/// `"Name" [SMTP:x@y]` or `Name <x@y>`.
 fn addresses(value: &str) -> Vec<String> {
     parts(value).into_iter().map(address).filter(|address| !address.is_empty()).collect()
 }
@@ -139,13 +152,18 @@ fn parts(value: &str) -> Vec<&str> {
     parts
 }
 
+/// The last brackets that hold an address: those before it are part of a label.
 fn address(part: &str) -> String {
-    let inside = part.split_once('[').and_then(|(_, rest)| rest.split(']').next());
-    let text = inside
+    let last = |open: char, close: char| {
+        let inside = part.rsplit_once(open).and_then(|(_, rest)| rest.split(close).next());
+        inside.filter(|text| text.contains(['@', ':']))
+    };
+    let text = last('[', ']')
+        .or_else(|| last('<', '>'))
         .unwrap_or(part)
         .trim_matches(|c: char| c.is_whitespace() || "<>'\"{}".contains(c))
         .to_lowercase();
-    let text = text.strip_prefix("smtp:").unwrap_or(&text).trim();
+    let text = ["smtp:", "mailto:"].iter().find_map(|kind| text.strip_prefix(kind)).unwrap_or(&text).trim();
     if matches!(text, "null" | "$null") { String::new() } else { text.to_owned() }
 }
 
@@ -163,6 +181,11 @@ mod tests {
             ("a@x, smtp:b@x ;", vec!["a@x", "b@x"]),
             ("\"Doe, Jane\" [SMTP:j@x]", vec!["j@x"]),
             ("\"Doe, Jane\" [SMTP:j@x];\"B\" [SMTP:b@x]", vec!["j@x", "b@x"]),
+            ("\"[External] Bob\" [SMTP:bob@x]", vec!["bob@x"]),
+            ("Bob Smith <Bob@x>", vec!["bob@x"]),
+            ("'Bob' <mailto:bob@x>;\"C [Ext]\" <c@x>", vec!["bob@x", "c@x"]),
+            ("mailto:Bob@x", vec!["bob@x"]),
+            ("\"B\" [EX:/o=Org/cn=b]", vec!["ex:/o=org/cn=b"]),
             ("<null>", vec![]),
         ] {
             assert_eq!(addresses(value), expected, "{value}");

@@ -7,11 +7,20 @@ use serde_json::value::RawValue;
 
 use super::{Refused, reason};
 
-const FIELDS: [&str; 2] = ["AuditData", "auditData"];
+const FIELDS: [&str; 3] = ["AuditData", "auditData", "_raw"];
 
 #[derive(Deserialize)]
 struct Row<'a> {
-    #[serde(borrow, rename = "AuditData", alias = "auditData")]
+    #[serde(borrow, rename = "AuditData", alias = "auditData", alias = "_raw")]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    result: Option<Result<'a>>,
+}
+
+/// What a line of a Splunk export carries.
+#[derive(Deserialize)]
+struct Exported<'a> {
+    #[serde(borrow, rename = "_raw")]
     data: Option<&'a RawValue>,
 }
 

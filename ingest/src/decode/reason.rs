@@ -14,6 +14,8 @@ pub const TOO_DEEP: Reason = "too_deep";
 pub const TOO_LONG: Reason = "too_long";
 /// Bytes that are no text.
 pub const BINARY: Reason = "binary";
+/// JSON in bytes that are not UTF-8: Latin-1 or a Windows code page.
+pub const NOT_UTF8: Reason = "not_utf8";
 /// A file in UTF-16.
 pub const UTF16: Reason = "utf16";
 /// A file with nothing in it.
@@ -40,15 +42,18 @@ pub const RAW_TOO_LONG: Reason = "raw_too_long";
 
 /// Left out on purpose: the row of a trigger or an action of a flow run.
 pub const ACTION_RUN: Reason = "action_run";
+/// Left out on purpose: the telemetry of a request that no cloud flow made.
+pub const NOT_A_FLOW: Reason = "not_a_flow";
 
 /// Every reason a record can be rejected for.
-pub const REJECTIONS: [Reason; 16] = [
+pub const REJECTIONS: [Reason; 17] = [
     NOT_JSON,
     TRUNCATED,
     NOT_AN_OBJECT,
     TOO_DEEP,
     TOO_LONG,
     BINARY,
+    NOT_UTF8,
     UTF16,
     EMPTY,
     GZIP,

@@ -1,7 +1,7 @@
 //! Flow runs, in the three shapes that are documented: a row of the Dataverse table `flowruns`; a row of the platform's
 //! telemetry (`AppRequests`, or `requests` with its other column names); an event `FlowExecution` that a maker sends.
 //!
-//! Rows of triggers and actions (`AppDependencies`) are no runs and are left out. No real row is public: field names
+//! Rows of triggers and actions (`AppDependencies`) are no runs and are left out, as are other applications' requests. No real row is public: field names
 //! are those of Microsoft's pages (powerapps-docs `flowrun`, power-platform `app-insights-cloud-flow`, Azure Monitor
 //! table reference).
 
@@ -36,6 +36,8 @@ pub(super) fn decode(record: &Record<'_>, origin: &Origin) -> Result<Kind, Refus
             Some(found) => found,
             None => return Ok(Kind::Skip(reason::ACTION_RUN)),
         }
+    } else if is_request(record) {
+        return Ok(Kind::Skip(reason::NOT_A_FLOW));
     } else {
         let message = "an object that is neither an audit record nor a flow run".to_owned();
         return Err(Refused(reason::UNKNOWN_SHAPE, message));
@@ -74,6 +76,14 @@ fn telemetry_fields(record: &Record<'_>) -> Option<&'static str> {
     ["Properties", "customDimensions"].into_iter().find(|fields| {
         let field = |name: &str| record.text(&format!("{fields}.{name}")).unwrap_or_default().to_lowercase();
         field("resourceProvider") == "cloud flow" || field("signalCategory").starts_with("cloud flow")
+    })
+}
+
+/// B. A row of the telemetry of requests: other applications write to the same tables.
+fn is_request(record: &Record<'_>) -> bool {
+    ["Type", "itemType"].iter().any(|field| {
+        let table = record.text(field).unwrap_or_default();
+        ["AppRequests", "requests", "request"].iter().any(|name| table.eq_ignore_ascii_case(name))
     })
 }
 

@@ -30,6 +30,7 @@ mod lines;
 mod open;
 mod paths;
 mod resume;
+mod split;
 mod values;
 
 pub use frame::{Content, Frame, RECORD_BYTES_MAX};

@@ -4,6 +4,7 @@
 mod bad_input;
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
 mod damaged;
 #[cfg(test)]
 mod framing;

@@ -41,6 +41,8 @@ enum Fate {
     DiesAfter,
     /// The partitions are lost, and come back.
     Loses,
+    /// The step is written, and then the partitions are assigned anew without having been lost.
+    GainsAgain,
 }
 
 /// A handle that meets its fate at one commit.
@@ -75,6 +77,14 @@ impl Log for Fated {
                 return self.inner.commit(step).await;
             }
             match self.fate {
+                Fate::GainsAgain => {
+                    let finished = step.finished.clone();
+                    self.inner.commit(step).await?;
+                    let held = self.held.as_mut().unwrap();
+                    held.gained.iter_mut().for_each(|(at, from)| *from = *finished.get(at).unwrap_or(from));
+                    self.again = true;
+                    return Ok(());
+                }
                 Fate::DiesBefore => {}
                 Fate::DiesAfter => self.inner.commit(step).await?,
                 Fate::Loses => {
@@ -116,12 +126,12 @@ async fn a_crash_at_any_step_loses_nothing_and_doubles_nothing() {
     assert!(steps >= 3, "two steps of records and the watermark: {steps}");
     let (expected, _) = undisturbed.events().await;
 
-    for fate in [Fate::DiesBefore, Fate::DiesAfter, Fate::Loses] {
+    for fate in [Fate::DiesBefore, Fate::DiesAfter, Fate::Loses, Fate::GainsAgain] {
         for at in 1..=steps {
             let mut bench = Bench::new(2);
             write_many(&bench);
             let fated = run_fated(&bench, fate, at).await;
-            let summary = if fate == Fate::Loses {
+            let summary = if matches!(fate, Fate::Loses | Fate::GainsAgain) {
                 fated.unwrap()
             } else {
                 assert!(matches!(fated, Err(IngestError::Log(LogError::Fenced(_)))), "{fate:?} {at}");

@@ -81,6 +81,25 @@ fn rows_of_triggers_and_actions_are_left_out() {
 }
 
 #[test]
+fn requests_of_other_applications_are_left_out() {
+    for (time, kind, table, fields) in [
+        ("TimeGenerated", "Type", "AppRequests", "Properties"),
+        ("timestamp", "itemType", "request", "customDimensions"),
+    ] {
+        let row = |dimensions: &str| {
+            format!(
+                r#"{{"{time}":"2024-05-01T10:00:00Z","{kind}":"{table}","Name":"GET /","{fields}":{dimensions}}}"#
+            )
+        };
+        assert_eq!(reason_of(row("{}").as_bytes()), "not_a_flow");
+        assert_eq!(reason_of(row("null").as_bytes()), "not_a_flow");
+        assert_eq!(reason_of(row(r#"{"resourceProvider":"web"}"#).as_bytes()), "not_a_flow");
+        let flow = event_of(&row(r#"{"resourceProvider":"Cloud Flow"}"#));
+        assert_eq!(flow.operation, "FlowRun");
+    }
+}
+
+#[test]
 fn a_makers_event_is_a_run_in_an_envelope_and_in_a_row() {
     let envelope = format!(
         r#"{{"name":"Microsoft.ApplicationInsights.x.Event","time":"2024-05-01T10:00:00Z","iKey":"k","tags":{{}},

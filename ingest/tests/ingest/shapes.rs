@@ -104,10 +104,11 @@ fn rules_of_a_mailbox_name_it_however_they_are_written() {
     };
     let identity = |value: &str| format!(",{{\"Name\":\"Identity\",\"Value\":\"{value}\"}}");
     assert_eq!(forward("", "Org/Ann\\\\Rule"), "org/ann");
-    assert_eq!(forward(&identity("Ann@X\\\\Rule"), "other\\\\Rule"), "ann@x");
+    assert_eq!(forward(&identity("Ann@X\\\\Rule"), "other\\\\Rule"), "other");
+    assert_eq!(forward(&identity("Ann@X\\\\Rule"), ""), "ann@x");
     assert_eq!(forward(&identity("Rule"), "Ann@X\\\\Rule"), "ann@x", "there Identity names the rule alone");
     assert_eq!(forward(&identity("Ann@X"), "Ann@X"), "ann@x");
-    assert_eq!(forward(",{\"Name\":\"Mailbox\",\"Value\":\"Ann@X\"}", "o\\\\r"), "ann@x");
+    assert_eq!(forward(",{\"Name\":\"Mailbox\",\"Value\":\"Ann@X\"}", "r"), "ann@x");
 }
 
 #[test]
@@ -142,6 +143,44 @@ fn forwarding_goes_to_every_destination_named() {
 }
 
 #[test]
+fn a_rule_that_is_taken_away_forwards_nothing() {
+    let rule = |operation: &str| {
+        let properties = format!(
+            ",\"MailboxOwnerUPN\":\"ann@x\",\"OperationProperties\":[{{\"Name\":\"RuleOperation\",\"Value\":\"{operation}\"}},
+             {{\"Name\":\"RuleActions\",\"Value\":\"[{{\\\"ActionType\\\":\\\"Forward\\\",\\\"Recipients\\\":[\\\"out@y\\\"]}}]\"}}]"
+        );
+        record("UpdateInboxRules", &properties)
+    };
+    for removal in ["RemoveMailboxRule", "DeleteMailboxRule", "removeMailboxRule"] {
+        let removed = rule(removal);
+        assert_eq!((removed.kind.as_str(), removed.recipients.len()), ("", 0), "{removal}");
+    }
+    for change in ["AddMailboxRule", "ModifyMailboxRule"] {
+        assert_eq!(rule(change).kind, "mail.forward", "{change}");
+    }
+}
+
+#[test]
+fn one_mailbox_has_one_name_whichever_command_changed_its_rule() {
+    let rule = |operation: &str, parameter: &str| {
+        let parameters = format!(
+            ",\"ObjectId\":\"N/x/Alice\\\\1\",\"Parameters\":[{{\"Name\":\"ForwardTo\",\"Value\":\"a@x\"}}{parameter}]"
+        );
+        record(operation, &parameters).resource.id
+    };
+    let identity = ",{\"Name\":\"Identity\",\"Value\":\"alice@contoso.com\\\\1\"}";
+    let mailbox = ",{\"Name\":\"Mailbox\",\"Value\":\"alice@contoso.com\"}";
+    assert_eq!(rule("New-InboxRule", ""), "n/x/alice");
+    assert_eq!(rule("New-InboxRule", mailbox), "n/x/alice");
+    assert_eq!(rule("Set-InboxRule", identity), "n/x/alice");
+    let setting = record(
+        "Set-Mailbox",
+        ",\"ObjectId\":\"N/x/Alice\",\"Parameters\":[{\"Name\":\"Identity\",\"Value\":\"Alice@contoso.com\"},{\"Name\":\"ForwardingSmtpAddress\",\"Value\":\"a@x\"}]",
+    );
+    assert_eq!(setting.resource.id, "alice@contoso.com", "of a mailbox's own settings Identity is its name");
+}
+
+#[test]
 fn a_sharepoint_link_says_what_it_allows() {
     let link = record(
         "AddedToSecureLink",
@@ -163,7 +202,9 @@ fn what_is_no_record_has_its_reason() {
         (&b"{\"a\""[..], "truncated"),
         (b"{\"a\";1}", "not_json"),
         (b"{} {}", "not_json"),
-        (b"{\"a\":\"\xff\"}", "not_json"),
+        (b"{\"a\":\"\xff\"}", "not_utf8"),
+        (b"{\"a\":\"caf\xe9 \"}", "not_utf8"),
+        (b"{\"a\":\"caf\xc3", "not_json"),
         (b"\x00\x01", "binary"),
         (b"[1]", "not_an_object"),
         (b"\"text\"", "not_an_object"),

@@ -5,7 +5,10 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::PathBuf,
     process::{Child, Command, ExitCode, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -46,7 +49,7 @@ pub(crate) fn trials(address: &str) -> Vec<Trial> {
             broker::run(&Broker::new(&address), move |broker| killed(broker, place).boxed())
         }));
     }
-    let sessions = [("finds_its_members_waiting", 60), ("lets_members_back_that_it_gave_up", 1)];
+    let sessions = [("finds_its_members_waiting", 60), ("lets_members_back_that_it_gave_up", 2)];
     trials.extend(sessions.map(|(name, secs)| {
         let name = format!("kafka::a_broker_that_comes_back_{name}");
         Trial::test(name, move || restarted(Duration::from_secs(secs)))
@@ -111,7 +114,7 @@ fn say(place: usize) {
 async fn killed(broker: Broker, place: usize) {
     let kafka = broker.make(1).await;
     feed(kafka.logs.as_ref(), &numbers(0..10)).await;
-    let membership = if place % 2 == 0 { "dynamic" } else { "static" };
+    let membership = if place.is_multiple_of(2) { "dynamic" } else { "static" };
     let (address, prefix) = (broker.address.clone(), kafka.prefix.clone());
     tokio::task::spawn_blocking(move || kill_at(&address, &prefix, membership, place))
         .await
@@ -164,7 +167,7 @@ fn reap(mut child: Child) {
 fn restarted(session: Duration) -> Result<(), Failed> {
     let address = format!("127.0.0.1:{}", quiet_port()?);
     if let Err(why) = script(&address, &["start"]) {
-        print!("kafka::a_broker_that_comes_back skipped: no broker of its own could be started ({why})\n");
+        println!("kafka::a_broker_that_comes_back skipped: no broker of its own could be started ({why})");
         return Ok(());
     }
     let stop = StopScript(address.clone());
@@ -202,11 +205,19 @@ fn restarted(session: Duration) -> Result<(), Failed> {
     outcome
 }
 
-/// A free port below those that outgoing connections are given: while the broker is away nobody else may come to sit on it.
+static PORTS: AtomicU32 = AtomicU32::new(0);
+
+/// A free port below those that outgoing connections are given: while the broker is away nobody else may come to sit on
+/// it. Never the same twice in a process.
 fn quiet_port() -> Result<u16, Failed> {
-    let mut ports = (0..400).map(|step| 20_000 + (std::process::id() % 10_000) as u16 + step * 2);
-    let free = ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    free.ok_or_else(|| Failed::from("no port is free"))
+    let first = 20_000 + std::process::id() % 9_000;
+    for _ in 0..200 {
+        let port = u16::try_from(first + 3 * PORTS.fetch_add(1, Ordering::Relaxed))?;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(Failed::from("no port is free"))
 }
 
 struct StopScript(String);

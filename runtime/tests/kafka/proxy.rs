@@ -8,7 +8,7 @@ use std::{
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
 };
@@ -32,9 +32,8 @@ struct Shared {
     port: u32,
     armed: Mutex<Option<Fault>>,
     struck: AtomicBool,
-    /// Connections made since the fault are broken until a new producer is initialised.
+    /// Nobody is told how the transaction ended, until a new producer is initialised.
     away: AtomicBool,
-    refused: AtomicU32,
 }
 
 pub(crate) struct Proxy(Arc<Shared>);
@@ -51,12 +50,11 @@ impl Proxy {
             armed: Mutex::new(None),
             struck: AtomicBool::new(false),
             away: AtomicBool::new(false),
-            refused: AtomicU32::new(0),
         });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                accepting.serve(client);
+                accepting.serve(&client);
             }
         });
         Self(shared)
@@ -77,7 +75,7 @@ impl Proxy {
 }
 
 impl Shared {
-    fn serve(self: &Arc<Self>, client: TcpStream) {
+    fn serve(self: &Arc<Self>, client: &TcpStream) {
         let Ok(broker) = TcpStream::connect(&self.broker) else { return };
         let pair = || Some((client.try_clone().ok()?, broker.try_clone().ok()?));
         let (Some((client_in, broker_out)), Some((client_out, broker_in))) = (pair(), pair()) else { return };
@@ -97,7 +95,6 @@ impl Shared {
             let call = u16::from_be_bytes([frame[4], frame[5]]);
             if self.away.load(Ordering::Acquire) && call == END_TXN {
                 // Asked again for the outcome: nobody answers. Whoever asks for a new producer has given up asking.
-                self.refused.fetch_add(1, Ordering::AcqRel);
                 break;
             }
             if call == INIT_PRODUCER_ID {

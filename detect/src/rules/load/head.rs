@@ -4,10 +4,16 @@ use rsigma_parser::{CorrelationRule, Level, SigmaRule};
 use schemas::{FindingGroup, finding::Severity};
 use serde::Deserialize;
 
-use crate::rules::{RuleFile, RuleInfo, block::Block};
+use crate::rules::{
+    RuleFile, RuleInfo,
+    block::{Block, EntityBlock},
+};
 
 /// State keeps the values of every fact.
 const FACTS_MAX: usize = 16;
+
+/// Whom a rule without a block is about.
+const ACTOR: &str = "weir.actor.id";
 
 /// What detection and correlation documents have in common.
 pub(super) struct Head<'a> {
@@ -18,12 +24,16 @@ pub(super) struct Head<'a> {
     description: Option<&'a str>,
     false_positives: &'a [String],
     block: Option<Result<Block, String>>,
+    /// What stands for the block in a rule without one.
+    plain: Block,
 }
 
 impl<'a> Head<'a> {
     pub(super) fn of_detection(sigma: &'a SigmaRule) -> Self {
         let block = sigma.custom_attributes.get("weir");
+        let actor = EntityBlock { kind: "user".to_owned(), field: Some(ACTOR.to_owned()) };
         Self {
+            plain: Block::plain(actor, &sigma.title),
             id: sigma.id.as_deref(),
             title: &sigma.title,
             level: sigma.level,
@@ -36,7 +46,10 @@ impl<'a> Head<'a> {
 
     pub(super) fn of_correlation(sigma: &'a CorrelationRule) -> Self {
         let block = sigma.custom_attributes.get("weir");
+        // The group value: what else the rule is about, a plain one does not say.
+        let kind = if sigma.group_by == [ACTOR] { "user" } else { "group" };
         Self {
+            plain: Block::plain(EntityBlock { kind: kind.to_owned(), field: None }, &sigma.title),
             id: sigma.id.as_deref(),
             title: &sigma.title,
             level: sigma.level,
@@ -57,7 +70,7 @@ impl<'a> Head<'a> {
         let block = match &self.block {
             Some(Ok(block)) => block,
             Some(Err(error)) => return (None, vec![format!("weir: {error}")]),
-            None => return (None, vec!["the weir block is missing".to_owned()]),
+            None => &self.plain,
         };
         if block.facts.len() > FACTS_MAX {
             problems.push(format!("weir.facts has more than {FACTS_MAX} fields"));

@@ -1,4 +1,4 @@
-//! CSV with a column `AuditData`: what Search-UnifiedAuditLog, the Purview portal and Splunk export.
+//! CSV with a column `AuditData`, as Search-UnifiedAuditLog and the Purview portal export it, or `_raw`, Splunk's own.
 //!
 //! Every row is a record: the text of that cell. Quotes, line breaks inside them, doubled quotes and CR LF are read as
 //! RFC 4180 has them (csv-core). A row without a whole object in the cell is rejected with the row's own bytes.
@@ -14,8 +14,10 @@ use super::frame::{Content, Cut, Frame, Held, RECORD_BYTES_MAX};
 use super::head::is_balanced;
 use crate::decode::reason;
 
-/// The header's name of the column, in any case.
-const COLUMN: &str = "AuditData";
+/// The header's names of the column, in any case, the surest first.
+const COLUMNS: [&str; 2] = ["AuditData", RAW];
+/// Splunk's own; it holds any text, so that it counts only where objects are in it.
+const RAW: &str = "_raw";
 
 /// Rows that broken ones took in may be read again, up to so many times the bytes of the file so far.
 const AGAIN_MAX: u64 = 4;
@@ -28,7 +30,7 @@ pub(super) struct Rows {
     /// How many columns the header has.
     columns: usize,
     column: usize,
-    /// Still in the header (with the `#TYPE` line before it, where there is one).
+    /// Still in the header (with the `#TYPE` or `sep=` line before it, where there is one).
     lines_to_pass: u64,
     row_line: Option<u64>,
     line: u64,
@@ -49,22 +51,26 @@ pub(super) struct Rows {
 pub(super) struct Shape {
     pub(super) delimiter: u8,
     pub(super) wanted: usize,
-    /// Whether a `#TYPE` line of Export-Csv stands before the header.
+    /// Whether a `#TYPE` line of Export-Csv or a `sep=` line of Excel stands before the header.
     pub(super) typed: bool,
 }
 
 /// The shape, where `head` begins as a CSV with the column does. Blank lines before the header are not looked past.
 pub(super) fn shape(head: &[u8]) -> Option<Shape> {
-    let typed = head.starts_with(b"#TYPE");
+    let typed = head.starts_with(b"#TYPE") || head.starts_with(b"sep=");
     let header = if typed {
         let at = memchr::memchr(b'\n', head)?;
         head.get(at + 1..)?
     } else {
         head
     };
+    let has_objects = memchr::memmem::find(header, b"{\"").is_some();
     [b',', b';', b'\t'].into_iter().find_map(|delimiter| {
         let names = header_names(header, delimiter);
-        let wanted = names.iter().position(|name| name.trim().eq_ignore_ascii_case(COLUMN))?;
+        let wanted = COLUMNS
+            .into_iter()
+            .filter(|column| *column != RAW || has_objects)
+            .find_map(|column| names.iter().position(|name| name.trim().eq_ignore_ascii_case(column)))?;
         Some(Shape { delimiter, wanted, typed })
     })
 }

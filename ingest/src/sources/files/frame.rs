@@ -88,6 +88,11 @@ impl Held {
         self.refused.is_some()
     }
 
+    /// The line it began on.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -122,11 +127,8 @@ impl Held {
         }
     }
 
-    /// The record ends here, and is none. What was refused before keeps its own reason; this one is then said alone.
+    /// The record ends here, and is none. Where parts of it left for another reason, the last one has this one.
     pub(super) fn refuse(&mut self, why: Cut, out: &mut Vec<Frame>) {
-        if self.refused.is_some() {
-            self.end(out);
-        }
         self.refused = Some(why);
         if self.bytes.len() > CHUNK_BYTES_MAX {
             self.give_away(out);
@@ -151,5 +153,24 @@ impl Held {
         let bytes = Bytes::from(std::mem::take(&mut self.bytes));
         let content = Content::Refused { reason: why.reason, message: why.message, bytes, last };
         out.push(Frame { line: self.line, content });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_grew_too_long_and_then_broke_is_one() {
+        let (mut held, mut frames) = (Held::default(), Vec::new());
+        held.begin(3);
+        held.add(&vec![b'x'; RECORD_BYTES_MAX + 1], &mut frames);
+        held.refuse(Cut { reason: reason::GZIP, message: "a bomb".to_owned() }, &mut frames);
+        assert!(frames.len() > 2 && frames.iter().all(|frame| frame.line == 3));
+        let ends: Vec<&Frame> = frames.iter().filter(|frame| frame.ends_a_record()).collect();
+        let [Frame { content: Content::Refused { reason, .. }, .. }] = ends.as_slice() else {
+            panic!("{} ends", ends.len())
+        };
+        assert_eq!(*reason, "gzip");
     }
 }

@@ -43,11 +43,12 @@ pub(super) fn form(head: &[u8], whole: bool) -> Form {
     if let Some(shape) = csv::shape(head) {
         return Form::Csv(shape);
     }
-    if is_binary(head) {
-        return refused(reason::BINARY, "neither JSON nor CSV: bytes that are no text");
-    }
-    if lines_of(head).any(|(_, line)| matches!(line.first(), Some(b'{' | b'['))) {
+    let binary = is_binary(head);
+    if lines_of(head).any(|(_, line)| begins_a_record(line, binary)) {
         return Form::Lines;
+    }
+    if binary {
+        return refused(reason::BINARY, "neither JSON nor CSV: bytes that are no text");
     }
     match lines_of(head).next() {
         Some((_, line)) if line.iter().any(|byte| matches!(byte, b',' | b';' | b'\t')) => {
@@ -66,6 +67,11 @@ fn object_form(head: &[u8], whole: bool) -> Form {
     let first_is_whole = ends_in_head && first.is_some_and(|(_, line)| is_balanced(line));
     let second_begins = second.is_some_and(|(_, line)| line.starts_with(b"{"));
     if first_is_whole || second_begins { Form::Lines } else { Form::Values(column_of_records(head)) }
+}
+
+/// Among bytes that are no text a bracket alone says nothing.
+fn begins_a_record(line: &[u8], binary: bool) -> bool {
+    line.starts_with(b"{\"") || (!binary && matches!(line.first(), Some(b'{' | b'[')))
 }
 
 /// Where records begin, if the first line with an object and the line after it tell.
@@ -142,6 +148,7 @@ mod tests {
             ("\n\n{\"a\":1}\n{\"a\":", Form::Lines),
             ("{\"a\":\n{\"a\":1}\n", Form::Lines),
             ("oops\n{\"a\":1}\n", Form::Lines),
+            ("\0\n{\"a\":1}\n", Form::Lines),
             ("{\n  \"a\":1\n}\n", Form::Values(Some(0))),
             ("{\n\"a\":1\n}\n", Form::Values(None)),
             ("[{\"a\":1},{\"a\":2}]", Form::Values(None)),
@@ -168,6 +175,7 @@ mod tests {
         assert_eq!(reason(b"{\0\"\0I\0"), "utf16");
         assert_eq!(reason(b"\0{\0\"\0I"), "utf16");
         assert_eq!(reason(b"\x7fELF\x02\x01\x00"), "binary");
+        assert_eq!(reason(b"\x7fELF\x02\x01\x00\n{\n["), "binary");
         assert_eq!(reason(b"caf\xe9,x\n1,2\n"), "binary");
         assert_eq!(reason(b"Date,User\n1,2\n"), "no_audit_data");
         assert_eq!(reason(b"# Notes\nnothing else\n"), "not_json");

@@ -5,12 +5,14 @@
 //! broken takes no other with it where the file's shape allows that to be told: records that begin on lines of their
 //! own, no deeper than the last whole one, and whose inside is deeper or on the same line. Then such a line inside an
 //! open record means that the record was broken. A line break inside a string, which JSON forbids, ends the string.
+//! In a list, other elements that a broken one took in are known by their first key (see `split`).
 
 use memchr::memchr3;
 
-use super::frame::{Cut, Frame, Held};
+use super::frame::{Content, Cut, Frame, Held, RECORD_BYTES_MAX};
 use super::keys::Keys;
 use super::open::{Inner, Open, Text};
+use super::split;
 use crate::decode::reason;
 
 /// Where the scanner stands between values.
@@ -33,6 +35,10 @@ pub(super) struct Values {
     fresh: bool,
     /// An object that begins a line at this column or before it is a record.
     resync: Option<usize>,
+    /// How the last whole element of the list begins.
+    beginning: Vec<u8>,
+    /// What is read is the last of several in a broken element: it is not looked into again.
+    is_last: bool,
 }
 
 /// Whether the text begins as a wrapper does: an object whose first key is `value`, `records` or an OData annotation.
@@ -57,6 +63,8 @@ impl Values {
             indent: 0,
             fresh: true,
             resync: None,
+            beginning: Vec::new(),
+            is_last: false,
         }
     }
 
@@ -73,6 +81,9 @@ impl Values {
     }
 
     pub(super) fn finish(&mut self, cut: Option<Cut>, out: &mut Vec<Frame>) {
+        if self.open.as_ref().is_some_and(|open| !open.rest_of_wrapper) {
+            self.split(out);
+        }
         let in_list = self.place != Place::Top || self.open.as_ref().is_some_and(|open| open.rest_of_wrapper);
         let in_record = self.open.as_ref().is_some_and(|open| !open.rest_of_wrapper);
         self.open = None;
@@ -168,6 +179,9 @@ impl Values {
             }
             index += 1;
         }
+        if self.held.bytes().len() + rest.len() > RECORD_BYTES_MAX && self.split(out) {
+            return 0;
+        }
         self.keep(rest, out);
         rest.len()
     }
@@ -246,10 +260,46 @@ impl Values {
     fn close(&mut self, rest: &[u8], end: usize, out: &mut Vec<Frame>) -> usize {
         let bytes = rest.get(..end).unwrap_or_default();
         self.keep(bytes, out);
-        if self.open.take().is_some_and(|open| !open.rest_of_wrapper) {
+        if self.open.take().is_some_and(|open| !open.rest_of_wrapper) && !self.split(out) {
+            self.note_beginning();
             self.held.end(out);
         }
         end
+    }
+
+    fn note_beginning(&mut self) {
+        if let Some(beginning) = split::beginning(self.held.bytes())
+            && self.beginning != beginning
+        {
+            self.beginning = beginning.to_vec();
+        }
+    }
+
+    /// Cuts a broken element where others begin in it. The last of these is read anew: it may have no end yet, or too
+    /// late a one. False where there is none.
+    fn split(&mut self, out: &mut Vec<Frame>) -> bool {
+        if self.place == Place::Top || self.is_last || self.held.is_refused() {
+            return false;
+        }
+        let element = self.held.bytes();
+        let others = split::others(element, &self.beginning);
+        let Some(last) = others.last().and_then(|at| element.get(*at..)).map(<[u8]>::to_vec) else {
+            return false;
+        };
+        let (mut line, mut start) = (self.held.line(), 0);
+        for end in others {
+            let piece = element.get(start..end).unwrap_or_default();
+            let text = piece.trim_ascii_end();
+            let text = text.strip_suffix(b",").unwrap_or(text).to_vec();
+            out.push(Frame { line, content: Content::Record(text) });
+            line += memchr::memchr_iter(b'\n', piece).count() as u64;
+            start = end;
+        }
+        (self.line, self.fresh, self.open) = (line, false, None);
+        self.is_last = true;
+        self.push(&last, out);
+        self.is_last = false;
+        true
     }
 
     /// A whole record tells where the next one may begin.
