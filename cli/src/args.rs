@@ -129,5 +129,6 @@ pub(crate) enum TopicsCommand {
 }
 
 fn severity(name: &str) -> Result<schemas::finding::Severity, String> {
-    schemas::finding::Severity::named(name).ok_or_else(|| "one of info, low, medium, high, critical".to_owned())
+    schemas::finding::Severity::named(name)
+        .ok_or_else(|| "one of info, low, medium, high, critical".to_owned())
 }

@@ -34,7 +34,10 @@ pub struct Seat {
 
 impl std::fmt::Debug for Seat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Seat").field("title", &self.title).field("replica", &self.replica).finish_non_exhaustive()
+        f.debug_struct("Seat")
+            .field("title", &self.title)
+            .field("replica", &self.replica)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,7 +117,8 @@ pub async fn run<T: Send + 'static>(
             tallies.push((seat.title.clone(), Arc::clone(&counters)));
             let around = around.of_replica(seat.replica);
             let ended = CancellationToken::new();
-            let drain = last_of_group.insert(seat.group.clone(), ended.clone()).unwrap_or_else(|| before.clone());
+            let drain =
+                last_of_group.insert(seat.group.clone(), ended.clone()).unwrap_or_else(|| before.clone());
             let (done, left) = (done.clone(), Arc::clone(&left));
             tasks.spawn(async move {
                 take(&around, seat, drain, &counters).await?;
@@ -136,7 +140,10 @@ pub async fn run<T: Send + 'static>(
     });
     join(tasks, &failed).await?;
     let head = receive.await.context("worker 1 ended without a result")?;
-    Ok(Done { head, tallies: tallies.into_iter().map(|(title, counters)| (title, counters.read())).collect() })
+    Ok(Done {
+        head,
+        tallies: tallies.into_iter().map(|(title, counters)| (title, counters.read())).collect(),
+    })
 }
 
 /// Opens the seat's handle and drives its stage to the end.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use ingest::{FilesConfig, IngestError, Progress, Summary};
+use ingest::{AllRead, FilesConfig, IngestError, Progress, Summary};
 use schemas::ledger::Counts;
 use tokio::task::JoinSet;
 
@@ -38,12 +38,16 @@ pub fn ingest(around: &Surroundings, sources: Vec<Source>) -> Head<Read> {
     let around = around.clone();
     Box::new(move |control| {
         Box::pin(async move {
+            let names = sources.iter().map(|(source, _)| source.name.as_str());
+            let all_read = Arc::new(AllRead::of(names));
             let mut tasks = JoinSet::new();
             for (source, progress) in sources {
-                let (around, control) = (around.clone(), control.clone());
-                tasks.spawn(async move { read(&around, &source, ingest::Context { control, progress }).await });
+                let (around, control, all_read) = (around.clone(), control.clone(), Arc::clone(&all_read));
+                let context = ingest::Context { control, progress, all_read };
+                tasks.spawn(async move { read(&around, &source, context).await });
             }
             let mut all = Read::default();
+            // The first failure ends the others with it: they may be waiting for the one that failed.
             while let Some(ended) = tasks.join_next().await {
                 all.add(&ended.context("a source panicked")??);
             }
@@ -52,7 +56,11 @@ pub fn ingest(around: &Surroundings, sources: Vec<Source>) -> Head<Read> {
     })
 }
 
-async fn read(around: &Surroundings, source: &FilesConfig, context: ingest::Context) -> Result<Summary, IngestError> {
+async fn read(
+    around: &Surroundings,
+    source: &FilesConfig,
+    context: ingest::Context,
+) -> Result<Summary, IngestError> {
     let member = around.member(&ingest::group(&source.name), ingest::worker::TOPICS.to_vec());
     let mut log = around.logs.open(member).await?;
     ingest::run(log.as_mut(), around.logs.as_ref(), source, context).await

@@ -38,7 +38,9 @@ pub fn main() -> ExitCode {
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return exit::code(&anyhow::Error::new(error).context("cannot start the async runtime")),
+        Err(error) => {
+            return exit::code(&anyhow::Error::new(error).context("cannot start the async runtime"));
+        }
     };
     match runtime.block_on(dispatch(args.command)) {
         Ok(code) => code,

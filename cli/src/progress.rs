@@ -38,7 +38,9 @@ impl Bar {
 
 async fn draw(sources: Vec<Arc<Progress>>, done: CancellationToken) {
     let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}  {msg} records  {eta} left") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}  {msg} records  {eta} left")
+    {
         bar.set_style(style);
     }
     let mut ticks = tokio::time::interval(EVERY);

@@ -32,7 +32,8 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         vec![stages::correlate(&around, config.rules)],
         stages::sinks(&around, &config.sinks)?,
     ];
-    let sources: Vec<head::Source> = config.sources.into_iter().map(|source| (source, Arc::default())).collect();
+    let sources: Vec<head::Source> =
+        config.sources.into_iter().map(|source| (source, Arc::default())).collect();
     let bar = Bar::start(sources.iter().map(|(_, progress)| Arc::clone(progress)).collect());
     let head = head::ingest(&around, sources);
     let done = flow::run(&around, head, levels).await;

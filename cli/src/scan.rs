@@ -70,7 +70,11 @@ fn memory(args: &ScanArgs) -> Arc<dyn Logs> {
     if args.dead_letters.is_some() {
         readers.push((LETTERS_GROUP.to_owned(), letter_topics()));
     }
-    Arc::new(MemoryLog::new(MemoryOptions { partitions: args.partitions, readers, ..MemoryOptions::default() }))
+    Arc::new(MemoryLog::new(MemoryOptions {
+        partitions: args.partitions,
+        readers,
+        ..MemoryOptions::default()
+    }))
 }
 
 fn letter_topics() -> Vec<Topic> {

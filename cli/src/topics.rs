@@ -29,5 +29,9 @@ async fn apply(args: &RunArgs) -> anyhow::Result<ExitCode> {
         text.push_str("every topic is as it should be\n");
     }
     crate::text::print(&text)?;
-    Ok(if changes.iter().all(|change| change.is_applied()) { ExitCode::SUCCESS } else { ExitCode::from(exit::CONFIG) })
+    Ok(if changes.iter().all(|change| change.is_applied()) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(exit::CONFIG)
+    })
 }

@@ -22,7 +22,8 @@ type Read = fn(&Path) -> Result<Config, WrongConfig>;
 /// Worker 1: until its sources are read.
 pub(crate) async fn ingest(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
     let (config, around, _shutdown) = start(args, Config::read_with_sources).await?;
-    let head = head::ingest(&around, config.sources.into_iter().map(|source| (source, Arc::default())).collect());
+    let head =
+        head::ingest(&around, config.sources.into_iter().map(|source| (source, Arc::default())).collect());
     let done = flow::run(&around, head, Vec::new()).await?;
     crate::text::print(&report::run(&done.head))?;
     Ok(ExitCode::SUCCESS)
@@ -54,7 +55,8 @@ async fn start(args: &WorkerArgs, read: Read) -> anyhow::Result<(Config, Surroun
     let shutdown = Shutdown::listen()?;
     let config = read(&args.config)?;
     if !matches!(config.log, LogConfig::Kafka { .. }) {
-        let message = "a worker alone needs a log that others can reach: configure log.kafka, or use `weir run`";
+        let message =
+            "a worker alone needs a log that others can reach: configure log.kafka, or use `weir run`";
         return Err(WrongConfig(vec![format!("{}: {message}", args.config.display())]).into());
     }
     let clock = Clock::machine();

@@ -33,7 +33,11 @@ fn labelled() -> BTreeMap<String, Vec<String>> {
 /// (source file, rule that must speak, or `none`).
 fn expected() -> Vec<(String, String)> {
     let table = include_str!("data/labelled.tsv");
-    table.lines().filter_map(|line| line.split_once('\t')).map(|(file, rule)| (file.into(), rule.into())).collect()
+    table
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .map(|(file, rule)| (file.into(), rule.into()))
+        .collect()
 }
 
 fn write(folder: &Path, name: &str, lines: &[String]) -> PathBuf {
@@ -91,10 +95,15 @@ fn the_six_files_add_up_and_lose_one_record_for_its_second_65() {
 
 #[test]
 fn everyday_records_raise_nothing_high() {
-    for file in ["plaso.jsonl", "pnp-analytics-insights.jsonl", "pnp-cli-microsoft365.jsonl", "microsoft-docs.jsonl"] {
+    for file in
+        ["plaso.jsonl", "pnp-analytics-insights.jsonl", "pnp-cli-microsoft365.jsonl", "microsoft-docs.jsonl"]
+    {
         let report = scan(&[corpus(file)]);
-        let loud: Vec<_> =
-            report.findings.iter().filter(|found| ["high", "critical"].contains(&found.severity.as_str())).collect();
+        let loud: Vec<_> = report
+            .findings
+            .iter()
+            .filter(|found| ["high", "critical"].contains(&found.severity.as_str()))
+            .collect();
         assert!(loud.is_empty(), "{file}: {loud:?}");
     }
 }
@@ -136,7 +145,8 @@ fn the_same_records_as_csv_as_an_array_and_gzipped_give_the_same_findings() {
     let array_path = folder.path().join("export.json");
     std::fs::write(&array_path, &array).unwrap();
     let gz_path = folder.path().join("export.csv.gz");
-    let mut gz = flate2::write::GzEncoder::new(std::fs::File::create(&gz_path).unwrap(), flate2::Compression::fast());
+    let mut gz =
+        flate2::write::GzEncoder::new(std::fs::File::create(&gz_path).unwrap(), flate2::Compression::fast());
     gz.write_all(csv.as_bytes()).unwrap();
     gz.finish().unwrap();
     for path in [csv_path, array_path, gz_path] {

@@ -9,6 +9,8 @@ mod flows;
 mod law;
 #[path = "support/logs.rs"]
 mod logs;
+#[path = "support/records.rs"]
+mod records;
 
 use law::{Bounds, Breaks, Kind, MEMORY, holds};
 

@@ -14,6 +14,8 @@ mod kafka;
 mod law;
 #[path = "support/logs.rs"]
 mod logs;
+#[path = "support/records.rs"]
+mod records;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -27,7 +27,8 @@ pub struct FilesConfig {
     pub tenant: Option<String>,
     /// The environment of flow runs that name none (rows of Dataverse).
     pub environment: Option<String>,
-    /// A record's own bytes travel with its event up to this size; longer ones go to the dead letter in chunks.
+    /// A record's own bytes travel with its event up to this size, and as long as the event has 700,000 at most; longer
+    /// ones go to the dead letter in chunks.
     pub record_bytes_max: usize,
     /// How far time has come once all files are read.
     pub at_end: AtEnd,

@@ -4,8 +4,8 @@
 //! Search-UnifiedAuditLog or Graph around one, or a flow run in one of the three documented shapes. The bytes of the
 //! event are the record's own; where a row carries the record, those of the record inside.
 //!
-//! Limits: 128 levels, 500,000 values (their list would take more memory than the record). No file, no clock, no
-//! state: the same bytes always give the same event.
+//! Limits: 128 levels, 500,000 values (their list would take more memory than the record); texts and lists of the event
+//! as `decode/bounds.rs` says. No file, no clock, no state: the same bytes always give the same event.
 
 use schemas::record::{NoRecord, Record};
 use schemas::{Event, EventId};
@@ -14,6 +14,7 @@ mod activity;
 mod actor;
 mod address;
 mod audit;
+mod bounds;
 mod directory;
 mod exchange;
 mod inner;
@@ -74,6 +75,7 @@ enum Kind {
 pub fn decode(bytes: Vec<u8>, origin: &Origin) -> Decoded {
     match decode_kind(&bytes, origin) {
         Ok((Kind::Event(mut event), inner)) => {
+            bounds::hold(&mut event);
             event.raw = inner.unwrap_or(bytes);
             event.raw_bytes = i64::try_from(event.raw.len()).unwrap_or(i64::MAX);
             Decoded::Event(event)

@@ -17,4 +17,4 @@ pub mod worker;
 pub use config::{AtEnd, FilesConfig};
 pub use error::IngestError;
 pub use progress::Progress;
-pub use worker::{Context, Summary, group, run};
+pub use worker::{AllRead, Context, Summary, group, run};

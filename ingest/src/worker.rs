@@ -5,13 +5,13 @@
 //! it becomes visible, or none. Whoever gets the shard next restores ledger and ids and goes on where the last step
 //! ended. After the last file one watermark goes to every event partition; a restart sends it again.
 //!
-//! It waits for nothing but the log and the disk. A step holds at most 4,096 records or 4 MiB of them.
+//! It waits for nothing but the log and the disk, and before its watermark for the process's other sources. A step holds at most 4,096 records or 4 MiB of them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use pipeline::log::{Lease, LogError, Next};
+use pipeline::log::{Assignment, Lease, LogError, Next};
 use pipeline::worker::Control;
 use pipeline::{Log, Logs, Step};
 use schemas::partition::partition_of;
@@ -24,10 +24,12 @@ use crate::error::IngestError;
 use crate::progress::Progress;
 use crate::sources::files::{self, Job, Portion};
 
+mod all_read;
 mod draft;
 mod memory;
 mod summary;
 
+pub use all_read::AllRead;
 use draft::Draft;
 use memory::Memory;
 pub use summary::Summary;
@@ -51,10 +53,12 @@ pub struct Context {
     pub control: Control,
     /// For a progress bar.
     pub progress: Arc<Progress>,
+    /// For the watermark: it is written once every source of the process has been read.
+    pub all_read: Arc<AllRead>,
 }
 
 /// The right to write for the source.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Hold {
     shard: TopicPartition,
     lease: Lease,
@@ -65,8 +69,8 @@ struct Hold {
 enum Ended {
     Finished,
     Stopped,
-    /// The shard is gone, or spoilt: all memory of it must go.
-    Lost,
+    /// The shard is gone, or spoilt: all memory of it must go. Where it was assigned anew, with the hold that came.
+    Lost(Option<Hold>),
 }
 
 /// Reads the source's files to their end, and leaves the group.
@@ -83,21 +87,35 @@ pub async fn run(
     let partitions = logs.partitions(Topic::Ledger).await?;
     let shard = TopicPartition::new(Topic::Ledger, partition_of(source.name.as_bytes(), partitions));
     let mut summary = Summary::default();
-    while let Some(hold) = held(log, shard, &context.control).await? {
+    let mut regained = None;
+    loop {
+        let hold = match regained.take() {
+            Some(hold) => hold,
+            None => match held(log, shard, source, &context).await? {
+                Some(hold) => hold,
+                None => break,
+            },
+        };
         let memory = Memory::restore(logs, source, shard, context.control.clock.now()).await?;
         let mut turn = Turn { source, context: &context, paths: &paths, hold, memory, foreign: Vec::new() };
         let ended = turn.work(log, &mut summary).await?;
         summary.ledger = turn.memory.ledger();
         summary.seen = (turn.memory.seen.len(), turn.memory.seen.bytes());
         match ended {
-            Ended::Lost => tracing::info!(source = source.name, "the shard went to another member"),
+            Ended::Lost(again) => {
+                tracing::info!(source = source.name, "the shard was lost");
+                regained = again;
+            }
             Ended::Finished | Ended::Stopped => {
                 summary.finished = ended == Ended::Finished;
                 break;
             }
         }
     }
-    log.leave().await?;
+    // Everything is committed or left for the next start, and the group finds out by itself that a member is gone.
+    if let Err(error) = log.leave().await {
+        tracing::warn!(source = source.name, %error, "the group was not told that its member left");
+    }
     Ok(summary)
 }
 
@@ -105,20 +123,34 @@ pub async fn run(
 async fn held(
     log: &mut dyn Log,
     shard: TopicPartition,
-    control: &Control,
+    source: &FilesConfig,
+    context: &Context,
 ) -> Result<Option<Hold>, IngestError> {
     loop {
         // Biased: a stop must not wait behind a log that always has more.
         let next = tokio::select! {
             biased;
-            () = control.stop.cancelled() => return Ok(None),
+            () = context.control.stop.cancelled() => return Ok(None),
             next = log.next() => next?,
         };
-        if let Next::Assigned(assignment) = next
-            && let Some((_, position)) = assignment.gained.iter().find(|(at, _)| *at == shard)
-        {
-            return Ok(Some(Hold { shard, lease: assignment.lease, position: *position }));
+        match next {
+            Next::Assigned(assignment) => {
+                if let Some(hold) = Hold::of(shard, &assignment) {
+                    return Ok(Some(hold));
+                }
+            }
+            // Another process reads the source. If it waited for one that we have read, and we for it, neither would end.
+            Next::Idle => context.all_read.done(&source.name),
+            Next::Batch(_) | Next::Revoking { .. } => {}
         }
+    }
+}
+
+impl Hold {
+    /// The hold that the assignment gives, if the shard is in it.
+    fn of(shard: TopicPartition, assignment: &Assignment) -> Option<Self> {
+        let (_, position) = assignment.gained.iter().find(|(at, _)| *at == shard)?;
+        Some(Self { shard, lease: assignment.lease, position: *position })
     }
 }
 
@@ -169,8 +201,8 @@ impl Turn<'_> {
                 () = self.context.control.stop.cancelled() => return Ok(Ended::Stopped),
                 portion = portions.recv() => portion.ok_or(IngestError::Reader)?,
                 next = log.next() => {
-                    if self.is_gone(next?) {
-                        return Ok(Ended::Lost);
+                    if let Some(ended) = self.heard(next?) {
+                        return Ok(ended);
                     }
                     continue;
                 }
@@ -180,12 +212,32 @@ impl Turn<'_> {
             if let Some(ended) = self.commit(log, draft, summary).await? {
                 return Ok(ended);
             }
-            if self.look(log).await? {
-                return Ok(Ended::Lost);
+            if let Some(ended) = self.look(log).await? {
+                return Ok(ended);
             }
             if last {
+                if let Some(ended) = self.others(log).await? {
+                    return Ok(ended);
+                }
                 let draft = Draft::watermark(&self.memory, self.source);
                 return Ok(self.commit(log, draft?, summary).await?.unwrap_or(Ended::Finished));
+            }
+        }
+    }
+
+    /// Waits until every source of the process has been read; what ended the work meanwhile.
+    async fn others(&mut self, log: &mut dyn Log) -> Result<Option<Ended>, IngestError> {
+        let Context { control, all_read, .. } = self.context;
+        all_read.done(&self.source.name);
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = control.stop.cancelled() => return Ok(Some(Ended::Stopped)),
+                () = all_read.wait() => return Ok(None),
+                next = log.next() => next?,
+            };
+            if let Some(ended) = self.heard(next) {
+                return Ok(Some(ended));
             }
         }
     }
@@ -230,44 +282,48 @@ impl Turn<'_> {
                 summary.add(&step);
                 Ok(None)
             }
-            Err(LogError::Lost(_)) => Ok(Some(Ended::Lost)),
+            Err(LogError::Lost(_)) => Ok(Some(Ended::Lost(None))),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Sees, without waiting, whether the shard must be given up; true when it is gone.
-    async fn look(&mut self, log: &mut dyn Log) -> Result<bool, IngestError> {
+    /// Sees, without waiting, whether the shard must be given up; what ended the work if so.
+    async fn look(&mut self, log: &mut dyn Log) -> Result<Option<Ended>, IngestError> {
         for _ in 0..LOOKS_MAX {
             match log.next().now_or_never() {
-                None => return Ok(false),
-                Some(Ok(Next::Idle)) => return Ok(false),
+                None => return Ok(None),
+                Some(Ok(Next::Idle)) => return Ok(None),
                 Some(next) => {
-                    if self.is_gone(next?) {
-                        return Ok(true);
+                    if let Some(ended) = self.heard(next?) {
+                        return Ok(Some(ended));
                     }
                 }
             }
         }
         // Lets others on this thread go on, whatever the log had to say.
         tokio::task::yield_now().await;
-        Ok(false)
+        Ok(None)
     }
 
-    fn is_gone(&mut self, next: Next) -> bool {
+    /// Takes in what happened to the handle; what ended the work if the shard is gone.
+    fn heard(&mut self, next: Next) -> Option<Ended> {
         match next {
-            Next::Idle => false,
+            Next::Idle => None,
             // What is uncommitted is read again by whoever gets the shard: the next call releases it.
-            Next::Revoking { partitions, .. } => partitions.contains(&self.hold.shard),
+            Next::Revoking { partitions, .. } => {
+                partitions.contains(&self.hold.shard).then_some(Ended::Lost(None))
+            }
             Next::Assigned(assignment) => {
                 self.hold.lease = assignment.lease;
-                assignment.gained.iter().any(|(at, _)| *at == self.hold.shard)
+                // It is ours anew, and is not announced a second time.
+                Hold::of(self.hold.shard, &assignment).map(|hold| Ended::Lost(Some(hold)))
             }
             Next::Batch(batch) => {
                 for record in batch.records.iter().filter(|record| record.at == self.hold.shard) {
                     self.hold.position = record.offset.next();
                     self.foreign.extend(memory::refuse_foreign(record, &self.context.control.clock));
                 }
-                false
+                None
             }
         }
     }

@@ -27,7 +27,7 @@ pub struct Event {
     pub time: Micros,
     /// The same in one shape for every generation of record.
     pub activity: Activity,
-    /// The record's own bytes, untouched; empty when there were more than `record_bytes_max`.
+    /// The record's own bytes, untouched; empty when there were more than `record_bytes_max`, or too many for a message.
     #[serde(with = "apache_avro::serde::bytes")]
     pub raw: Vec<u8>,
     /// How many bytes the record had.

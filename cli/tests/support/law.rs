@@ -9,7 +9,6 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +24,7 @@ use schemas::ledger::Counts;
 
 use crate::flows::{self, Came, Plan};
 use crate::logs::InMemory;
+use crate::records;
 
 /// How many partitions a topic has.
 const PARTITIONS: [u32; 3] = [1, 2, 8];
@@ -126,7 +126,7 @@ pub(crate) fn standing(findings: &[Finding]) -> Standing {
 /// The smallest case that fails, and the seed.
 pub(crate) fn holds(kind: Kind, bounds: Bounds) -> Result<(), String> {
     let rules = Arc::new(RuleSet::load(None).map_err(|problems| format!("{problems:?}"))?);
-    let corpus = corpus()?;
+    let corpus = records::corpus()?;
     let expected = reference(&rules, &corpus)?;
     let mut config = Config {
         cases: bounds.cases,
@@ -200,7 +200,7 @@ fn reference(rules: &Arc<RuleSet>, corpus: &[String]) -> Result<Came, String> {
 
 fn run(kind: Kind, rules: &Arc<RuleSet>, corpus: &[String], case: &Case) -> anyhow::Result<Came> {
     let folder = tempfile::tempdir()?;
-    let files = arrange(corpus, case, folder.path())?;
+    let files = records::arrange(corpus, case, folder.path())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let came = runtime.block_on(async {
         let mut instance = (kind.make)(case.partitions).await;
@@ -232,71 +232,4 @@ fn cases(partitions: u32, bounds: Bounds) -> impl Strategy<Value = Case> {
             Case { partitions, records_max, shuffle, double, files, replicas, join, breaks }
         },
     )
-}
-
-/// The records of README's command.
-fn corpus() -> Result<Vec<String>, String> {
-    let mut lines = Vec::new();
-    for name in [
-        "det-eng-samples.jsonl",
-        "splunk-security-content.jsonl",
-        "pnp-analytics-insights.jsonl",
-        "pnp-cli-microsoft365.jsonl",
-        "plaso.jsonl",
-        "microsoft-docs.jsonl",
-    ] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(name);
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        lines.extend(text.lines().map(str::to_owned));
-    }
-    Ok(lines)
-}
-
-/// Writes the records as the case has them.
-fn arrange(corpus: &[String], case: &Case, folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut lines: Vec<&str> = corpus.iter().map(String::as_str).collect();
-    if let Some(seed) = case.double {
-        let mut order: Vec<usize> = (0..corpus.len()).collect();
-        Choice(seed).shuffle(&mut order);
-        lines.extend(order.iter().take(corpus.len() * 2 / 5).map(|at| corpus[*at].as_str()));
-    }
-    if let Some(seed) = case.shuffle {
-        Choice(seed).shuffle(&mut lines);
-    }
-    let mut files = vec![String::new(); usize::try_from(case.files).unwrap_or(1)];
-    let mut choice = Choice(case.shuffle.unwrap_or_default() ^ case.files);
-    for line in lines {
-        let file = &mut files[choice.below(case.files)];
-        file.push_str(line);
-        file.push('\n');
-    }
-    let mut paths = Vec::new();
-    for (number, text) in files.iter().enumerate() {
-        let path = folder.join(format!("{number}.jsonl"));
-        std::fs::write(&path, text)?;
-        paths.push(path);
-    }
-    Ok(paths)
-}
-
-/// Choices that follow from a seed alone: SplitMix64 (Steele, Lea, Flood 2014).
-struct Choice(u64);
-
-impl Choice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> usize {
-        usize::try_from(self.next() % end.max(1)).unwrap_or_default()
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last as u64 + 1));
-        }
-    }
 }

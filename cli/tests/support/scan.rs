@@ -73,7 +73,11 @@ pub(crate) fn scan(files: &[PathBuf]) -> Report {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Report = serde_json::from_slice(&output.stdout).unwrap();
     let ledger = report.ledger;
-    assert_eq!(ledger.read, ledger.emitted + ledger.deduplicated + ledger.skipped + ledger.rejected, "{ledger:?}");
+    assert_eq!(
+        ledger.read,
+        ledger.emitted + ledger.deduplicated + ledger.skipped + ledger.rejected,
+        "{ledger:?}"
+    );
     report
 }
 

@@ -76,9 +76,10 @@ pub(super) fn join(table: &Table) -> Result<Joined, Broken> {
             Err(error) => return Err(Broken(error.to_string())),
         };
         let name = signal::key(&state.tenant, &state.group_value);
-        match number(key, &name) {
-            Some(number) => _ = found.entry(name).or_default().insert(number, state),
-            None => joined.left_aside += 1,
+        if let Some(number) = number(key, &name) {
+            found.entry(name).or_default().insert(number, state);
+        } else {
+            joined.left_aside += 1;
         }
     }
     for (name, parts) in found {

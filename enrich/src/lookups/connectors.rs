@@ -1,4 +1,5 @@
-//! Connector classes: the operator's, then the shipped list (`data/connectors.csv`).
+//! Connector classes: the operator's, then the shipped list (`data/connectors.csv`). Records of the first generation name
+//! connectors as people see them; those names are brought to the reference's first (`data/connector-names.csv`).
 //!
 //! A connector that the operator puts under `non_business` or `blocked` still leads outside if the shipped list says
 //! that it does: the operator's class says what may be, the shipped one what the connector is.
@@ -11,6 +12,15 @@ use schemas::enriched::{ConnectorFact, ConnectorsBlock, Provenance, status};
 use super::source;
 
 const SHIPPED: &str = include_str!("../../data/connectors.csv");
+
+/// The names that people see where they differ from the reference's by more than blanks and brackets.
+const SHIPPED_NAMES: &str = include_str!("../../data/connector-names.csv");
+
+/// By the name without blanks.
+static SHIPPED_ALIASES: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+    let lines = SHIPPED_NAMES.lines().filter(|line| !line.starts_with('#'));
+    lines.skip(1).filter_map(|line| line.split_once(',')).map(|(name, to)| (compact(name), to)).collect()
+});
 
 /// Parsed once; a line that is no connector is left out here, and a test finds it.
 static SHIPPED_CLASSES: LazyLock<HashMap<&'static str, Class>> = LazyLock::new(|| {
@@ -56,12 +66,20 @@ impl Class {
     }
 }
 
-/// A connector's name as events have it: lower case, without path and `shared_`.
+/// A connector's name as the reference has it: lower case, without path and `shared_`. The name that people see
+/// (`Office 365 Outlook`) becomes the reference's (`office365`).
 #[must_use]
 pub fn name(text: &str) -> String {
-    let text = text.trim().to_lowercase();
+    let name = compact(text);
+    SHIPPED_ALIASES.get(&name).map_or(name, |&known| known.to_owned())
+}
+
+/// Lower case, without path, `shared_`, blanks and round brackets.
+fn compact(text: &str) -> String {
     let last = text.rsplit('/').next().unwrap_or_default();
-    last.strip_prefix("shared_").unwrap_or(last).to_owned()
+    let compact: String = last.chars().filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')')).collect();
+    let compact = compact.to_lowercase();
+    compact.strip_prefix("shared_").unwrap_or(&compact).to_owned()
 }
 
 /// The classes of connectors.
@@ -104,7 +122,9 @@ impl Connectors {
     }
 
     fn known(&self, name: &str) -> Known {
-        Known { operator: self.operator.get(name).copied(), shipped: SHIPPED_CLASSES.get(name).copied() }
+        let name = self::name(name);
+        let shipped = SHIPPED_CLASSES.get(name.as_str()).copied();
+        Known { operator: self.operator.get(&name).copied(), shipped }
     }
 }
 
@@ -213,6 +233,38 @@ mod tests {
         assert_eq!((mixed.has_business, mixed.has_external), (Some(true), None));
         assert_eq!(block(&[], &["teams"]).has_external, Some(false));
         assert_eq!(block(&[], &[]).provenance.status, "not_applicable");
+    }
+
+    #[test]
+    fn a_connector_is_known_by_the_name_people_see_too() {
+        let names = ["sharepoint", "office 365 outlook", "dropbox", "twitter", "http", "google sheets", "x"];
+        let found = block(&[], &names);
+        let classes: Vec<&str> = found.classes.iter().map(|fact| fact.class.as_str()).collect();
+        assert_eq!(
+            classes,
+            ["business", "business", "external", "external", "external", "external", "external"]
+        );
+        let names: Vec<&str> = found.classes.iter().map(|fact| fact.name.as_str()).collect();
+        assert_eq!(names[1], "office 365 outlook", "the fact has the event's own name");
+        let operator = [(&*name("Office 365 Outlook"), Class::Blocked)];
+        for seen in ["office365", "office 365 outlook", "shared_office365"] {
+            assert_eq!(self::classes(&block(&operator, &[seen])), [("blocked", "operator")], "{seen}");
+        }
+    }
+
+    #[test]
+    fn every_other_name_leads_to_a_shipped_connector() {
+        let rows: Vec<Vec<String>> = table::rows(SHIPPED_NAMES).map(|row| row.unwrap().fields).collect();
+        let (head, names) = rows.split_first().unwrap();
+        assert_eq!(head, &["name", "connector"]);
+        assert!(names.is_sorted_by(|a, b| a[0].to_lowercase() < b[0].to_lowercase()), "sorted, each once");
+        for row in names {
+            assert_eq!(row.len(), 2, "{row:?}");
+            assert!(SHIPPED_CLASSES.contains_key(row[1].as_str()), "{row:?}");
+            assert_eq!(name(&row[0]), row[1], "{row:?}");
+            assert!(!SHIPPED_CLASSES.contains_key(compact(&row[0]).as_str()), "{row:?} needs no entry");
+        }
+        assert_eq!(SHIPPED_ALIASES.len(), names.len());
     }
 
     #[test]

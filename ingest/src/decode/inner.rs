@@ -1,5 +1,6 @@
 //! Rows that carry an audit record: `AuditData` (a JSON text) of Search-UnifiedAuditLog, `auditData` (an object or a
-//! text) of Graph's audit log query. The record inside is what counts; its text is kept exactly as it stands there.
+//! text) of Graph's audit log query, `_raw` (a JSON text) of a Splunk export, which may stand in `result`. The record
+//! inside is what counts; its text is kept exactly as it stands there.
 
 use schemas::record::Record;
 use serde::Deserialize;
@@ -7,33 +8,37 @@ use serde_json::value::RawValue;
 
 use super::{Refused, reason};
 
-const FIELDS: [&str; 3] = ["AuditData", "auditData", "_raw"];
+const FIELDS: [&str; 2] = ["AuditData", "auditData"];
 
 #[derive(Deserialize)]
 struct Row<'a> {
-    #[serde(borrow, rename = "AuditData", alias = "auditData", alias = "_raw")]
+    #[serde(borrow, rename = "AuditData", alias = "auditData")]
     data: Option<&'a RawValue>,
+    #[serde(borrow, rename = "_raw")]
+    raw: Option<&'a RawValue>,
     #[serde(borrow)]
-    result: Option<Result<'a>>,
+    result: Option<&'a RawValue>,
 }
 
-/// What a line of a Splunk export carries.
+/// What a row of a Splunk export wraps.
 #[derive(Deserialize)]
-struct Exported<'a> {
+struct Wrapped<'a> {
     #[serde(borrow, rename = "_raw")]
-    data: Option<&'a RawValue>,
+    raw: Option<&'a RawValue>,
 }
 
 /// Whether it is such a row.
 pub(super) fn is_row(record: &Record<'_>) -> bool {
-    FIELDS.iter().any(|field| record.has(field))
+    let is_export = || record.has("_raw") || (record.has("result") && record.text("result._raw").is_some());
+    FIELDS.iter().any(|field| record.has(field)) || (!record.has("Operation") && is_export())
 }
 
 /// The text of the record inside.
 pub(super) fn text(bytes: &[u8]) -> Result<Vec<u8>, Refused> {
-    let none = || Refused(reason::NO_AUDIT_DATA, "the row's AuditData holds no record".to_owned());
+    let none = || Refused(reason::NO_AUDIT_DATA, "the row holds no record".to_owned());
     let row: Row<'_> = serde_json::from_slice(bytes).map_err(|_| none())?;
-    let data = row.data.ok_or_else(none)?.get();
+    let wrapped = || serde_json::from_str::<Wrapped<'_>>(row.result?.get()).ok()?.raw;
+    let data = row.data.or(row.raw).or_else(wrapped).ok_or_else(none)?.get();
     let text = if data.starts_with('"') {
         serde_json::from_str::<String>(data).map_err(|_| none())?.into_bytes()
     } else {

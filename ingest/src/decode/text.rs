@@ -2,6 +2,8 @@
 
 use schemas::record::Record;
 
+use super::bounds::LIST_ITEMS_MAX;
+
 /// The first path with a text that is not blank.
 pub(super) fn first(record: &Record<'_>, paths: &[&str]) -> Option<String> {
     paths.iter().find_map(|path| record.text(path).filter(|text| !text.trim().is_empty()))
@@ -27,9 +29,9 @@ pub(super) fn stripped(text: &str, prefixes: &[&str]) -> String {
     id
 }
 
-/// Adds what is not there yet.
+/// Adds what is not there yet; one more than a list may have shows that it had more.
 pub(super) fn add(list: &mut Vec<String>, item: String) {
-    if !item.is_empty() && !list.contains(&item) {
+    if list.len() <= LIST_ITEMS_MAX && !item.is_empty() && !list.contains(&item) {
         list.push(item);
     }
 }

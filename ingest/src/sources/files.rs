@@ -152,20 +152,22 @@ impl Reading<'_> {
             }
             Err(error) => (Frames::none(input::unreadable(&error)), Resume::unreadable()),
         };
-        if resume.changed {
+        if let Some(note) = resume.note {
             let file = path.display().to_string();
-            tracing::info!(file, "the file is another than before; reading it from its beginning");
+            tracing::info!(file, "{note}");
         }
         self.open_part(index, resume.fingerprint.clone(), resume.anew);
         if !self.records(index, frames, &resume) {
             return false;
         }
         if let Some(part) = self.portion.parts.last_mut() {
-            part.fingerprint = resume.when_done();
+            // The last record is always in the part that is done.
+            let cut = part.found.last().is_some_and(|found| matches!(found.what, What::Reject { .. }));
+            part.fingerprint = resume.when_done(cut);
             part.done = true;
         }
         self.job.progress.file_done();
-        self.portion.parts.len() < PORTION_PARTS_MAX || self.send()
+        (self.portion.parts.len() < PORTION_PARTS_MAX && !self.is_full()) || self.send()
     }
 
     fn records(&mut self, index: usize, frames: Frames, resume: &Resume) -> bool {
@@ -182,18 +184,23 @@ impl Reading<'_> {
                 }
                 continue;
             }
-            let found = self.found(frame);
-            if let Some(part) = self.portion.parts.last_mut() {
-                part.found.push(found);
-            }
-            if self.records >= self.job.records_max || self.bytes >= self.job.bytes_max {
+            // Not before another one is there: the last one and the end of its file are one step.
+            if self.is_full() {
                 if !self.send() {
                     return false;
                 }
                 self.open_part(index, resume.fingerprint.clone(), false);
             }
+            let found = self.found(frame);
+            if let Some(part) = self.portion.parts.last_mut() {
+                part.found.push(found);
+            }
         }
         true
+    }
+
+    fn is_full(&self) -> bool {
+        self.records >= self.job.records_max || self.bytes >= self.job.bytes_max
     }
 
     fn found(&mut self, frame: Frame) -> Found {

@@ -15,6 +15,10 @@ use crate::error::IngestError;
 use crate::seen::Arrival;
 use crate::sources::files::{Found, Part, What};
 
+/// An event that is longer goes on without its record's bytes: enrich adds to it, and what it writes must stay below
+/// 1,000,000 bytes, which brokers take.
+const EVENT_BYTES_MAX: usize = 700_000;
+
 /// The key of a watermark among the events.
 const WATERMARK_KEY: &[u8] = b"watermark";
 
@@ -134,7 +138,8 @@ impl Filling<'_> {
         entry.counts.conflicts += i64::from(conflict);
         entry.greatest_time = entry.greatest_time.max(Some(event.time));
         self.mark(&event);
-        if event.raw.len() > self.source.record_bytes_max {
+        let mut value = encode(&event)?;
+        if event.raw.len() > self.source.record_bytes_max || value.len() > EVENT_BYTES_MAX {
             let raw = Bytes::from(std::mem::take(&mut event.raw));
             event.raw_in_dead_letter = true;
             self.draft.summary.raw_too_long += 1;
@@ -143,8 +148,9 @@ impl Filling<'_> {
             let refusal =
                 self.refusal(file, line, reason::RAW_TOO_LONG, "its event went on without its bytes");
             self.draft.records.extend(dead_letter::letters(&refusal, &key(&refusal), &raw));
+            value = encode(&event)?;
         }
-        let record = Outgoing::keyed(Topic::Event, event.id.to_string(), encode(&event)?);
+        let record = Outgoing::keyed(Topic::Event, event.id.to_string(), value);
         self.draft.records.push(record);
         Ok(())
     }

@@ -36,12 +36,14 @@ fn a_row_cut_inside_its_quotes_takes_no_other_with_it() {
                 let open = rows[4].find('{').unwrap();
                 for cut in [open + 1, open + 40, open + 117, open + 300] {
                     let whole = std::mem::take(&mut rows[4]);
-                    rows[4] = whole[..cut].to_owned();
+                    rows[4] = whole.split_at(cut).0.to_owned();
                     let file = format!("{header}{line_end}{}{line_end}", rows.join(line_end));
                     let mut expected: Vec<(u64, String)> = (2..).zip(records()).collect();
                     expected[4].1 = "<truncated>".to_owned();
                     assert_eq!(texts(file.as_bytes()), expected, "{before} {after} {quoted} {cut}");
-                    let Content::Refused { bytes, .. } = &frames(file.as_bytes())[4].content else { panic!() };
+                    let Content::Refused { bytes, .. } = &frames(file.as_bytes())[4].content else {
+                        panic!()
+                    };
                     assert_eq!(bytes.trim_ascii_end(), rows[4].as_bytes());
                     rows[4] = whole;
                 }
@@ -63,7 +65,7 @@ fn a_row_cut_after_its_record_takes_no_other_with_it() {
 #[test]
 fn rows_that_are_all_cut_are_each_said() {
     let (header, rows) = rows(1, 1, false);
-    let rows: Vec<&str> = rows.iter().map(|row| &row[..200]).collect();
+    let rows: Vec<&str> = rows.iter().map(|row| row.split_at(200).0).collect();
     let all = texts(format!("{header}\n{}\n", rows.join("\n")).as_bytes());
     let expected: Vec<(u64, String)> = (2..12).map(|line| (line, "<truncated>".to_owned())).collect();
     assert_eq!(all, expected);
@@ -74,12 +76,7 @@ fn a_record_over_several_lines_of_a_row_is_one() {
     let pretty = "{\n  \"\"a\"\": \"\"x\"\"\n}";
     let broken = "{\n  \"\"a\"\": {\n}";
     let file = format!("AuditData,b\n\"{pretty}\",\"two\nlines\"\n\"{broken}\",2\n,\"two\nlines\"\n{{}},5\n");
-    let expected = [
-        (2, "{\n  \"a\": \"x\"\n}"),
-        (6, "{\n  \"a\": {\n}"),
-        (9, "<no_audit_data>"),
-        (11, "{}"),
-    ];
+    let expected = [(2, "{\n  \"a\": \"x\"\n}"), (6, "{\n  \"a\": {\n}"), (9, "<no_audit_data>"), (11, "{}")];
     assert_eq!(texts(file.as_bytes()), expected.map(|(line, text)| (line, text.to_owned())));
 }
 
@@ -124,7 +121,7 @@ fn a_broken_element_takes_no_other_with_it_on_one_line() {
                     let list = elements.join(separator);
                     let list = if start.ends_with('{') {
                         expected.iter_mut().for_each(|(line, _)| *line = 2);
-                        list[1..].to_owned()
+                        list.strip_prefix("{").unwrap().to_owned()
                     } else {
                         list
                     };
@@ -141,6 +138,43 @@ fn a_broken_element_takes_no_other_with_it_on_one_line() {
             }
         }
     }
+}
+
+#[test]
+fn damage_at_any_place_of_a_long_file_takes_nothing_with_it() {
+    let record =
+        |n: usize| format!("{{\"Id\":\"{n}\",\"a\":[{{\"b\":\"{}\"}},{{\"b\":2}}]}}", "v".repeat(n % 300));
+    let is_cut = |n: usize| n % 7 == 3 || n % 11 == 5;
+    let cut = |text: String, n: usize| {
+        let at = 20 + n * 31 % (text.len() - 22);
+        if is_cut(n) { text.split_at(at).0.to_owned() } else { text }
+    };
+    let row = |n| cut(format!("\"{}\",2", record(n).replace('"', "\"\"")), n);
+    let rows: Vec<String> = (0..3000).map(row).collect();
+    let elements: Vec<String> = (0..3000).map(|n| cut(record(n), n)).collect();
+    assert!(rows.iter().map(String::len).sum::<usize>() > 8 * 64 * 1024, "it is read in many pieces");
+    for file in [format!("AuditData,b\n{}\n", rows.join("\n")), format!("[{}]", elements.join(","))] {
+        let all = texts(file.as_bytes());
+        assert_eq!(all.len(), 3000);
+        for (n, (_, text)) in all.iter().enumerate().filter(|(n, _)| !is_cut(*n)) {
+            assert_eq!(*text, record(n));
+        }
+    }
+}
+
+#[test]
+fn what_has_no_end_gives_back_what_it_took_in_before_it_is_too_long() {
+    let long = format!("{{{}}}", " ".repeat(100_000));
+    let rows = format!("AuditData,b\n\"{{cut\n{}", format!("{long},2\n").repeat(180));
+    let all = texts(rows.as_bytes());
+    assert_eq!((all.len(), all[0].clone()), (181, (2, "<truncated>".to_owned())));
+    assert!((3..).zip(&all[1..]).all(|(line, row)| *row == (line, long.clone())));
+
+    let element = format!("{{\"a\":1{}}}", " ".repeat(100_000));
+    let list = format!("[{{\"a\":\"cut{}]", format!(",{element}").repeat(180));
+    let all = texts(list.as_bytes());
+    assert_eq!((all.len(), all[0].1.as_str()), (181, "{\"a\":\"cut"));
+    assert!(all[1..].iter().all(|(_, text)| *text == element));
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod damaged;
 #[cfg(test)]
 mod framing;
 #[cfg(test)]
+mod growing;
+#[cfg(test)]
 mod power_platform;
 #[cfg(test)]
 mod restart;
@@ -16,6 +18,8 @@ mod restart;
 mod runs;
 #[cfg(test)]
 mod shapes;
+#[cfg(test)]
+mod side_by_side;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -194,6 +194,31 @@ async fn ids_are_forgotten_after_8_days() {
     }
 }
 
+/// A handle that can do everything but leave.
+struct Stuck(Box<dyn Log>);
+
+impl Log for Stuck {
+    fn next(&mut self) -> BoxFuture<'_, Result<Next, LogError>> {
+        self.0.next()
+    }
+
+    fn commit(&mut self, step: Step) -> BoxFuture<'_, Result<(), LogError>> {
+        self.0.commit(step)
+    }
+
+    fn leave(&mut self) -> BoxFuture<'_, Result<(), LogError>> {
+        Box::pin(std::future::ready(Err(LogError::Unusable("the broker is away".to_owned()))))
+    }
+}
+
+#[tokio::test]
+async fn whoever_cannot_say_goodbye_has_finished_all_the_same() {
+    let bench = Bench::new(1);
+    write_many(&bench);
+    let mut log = Stuck(bench.open("files", "one").await);
+    assert_complete(&ingest::run(&mut log, &bench.log, &bench.source(), bench.context()).await.unwrap());
+}
+
 #[tokio::test]
 async fn a_stop_leaves_what_is_committed_and_the_next_run_goes_on() {
     let bench = Bench::new(1);

@@ -204,7 +204,7 @@ fn what_is_no_record_has_its_reason() {
         (b"{} {}", "not_json"),
         (b"{\"a\":\"\xff\"}", "not_utf8"),
         (b"{\"a\":\"caf\xe9 \"}", "not_utf8"),
-        (b"{\"a\":\"caf\xc3", "not_json"),
+        (b"{\"a\":\"caf\xc3", "truncated"),
         (b"\x00\x01", "binary"),
         (b"[1]", "not_an_object"),
         (b"\"text\"", "not_an_object"),

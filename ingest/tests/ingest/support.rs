@@ -107,7 +107,7 @@ impl Bench {
             drain: CancellationToken::new(),
             clock: self.clock.clone(),
         };
-        Context { control, progress: Arc::default() }
+        Context { control, progress: Arc::default(), all_read: Arc::default() }
     }
 
     pub(crate) async fn open(&self, source: &str, name: &str) -> Box<dyn Log> {

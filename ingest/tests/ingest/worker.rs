@@ -111,6 +111,48 @@ async fn bytes_that_are_too_many_go_to_the_dead_letter_and_the_event_goes_on() {
     assert!(whole == long.trim_end().as_bytes());
 }
 
+/// Law: no record of any topic is longer than a broker takes, however often the event repeats what its record says.
+#[tokio::test]
+async fn an_event_that_repeats_much_of_its_record_goes_on_without_the_bytes() {
+    let long = |id: u32, field: &str, bytes: usize| {
+        let fields = format!("\"{field}\":\"{}\",\"Operation\":", "x".repeat(bytes));
+        record(id, "2024-05-01T10:00:00", "a").replace("\"Operation\":", &fields)
+    };
+    let recipients = (0..30_000).map(|n| format!("{n:0>7}@x.example")).collect::<Vec<_>>().join(";");
+    let forwards = format!(
+        "\"Operation\":\"New-InboxRule\",\"Parameters\":[{{\"Name\":\"ForwardTo\",\"Value\":\"{recipients}\"}}]"
+    );
+    let operation = "x".repeat(1_200_000);
+    let records = [
+        (long(1, "ObjectId", 400_000).replace("\"a\"", &format!("\"{}\"", "u".repeat(290_000))), true),
+        (long(2, "ObjectId", 600_000), false),
+        (long(3, "Unknown", 899_000), true),
+        (record(4, "2024-05-01T10:00:00", "a").replace("\"Operation\":\"Op\"", &forwards), false),
+        (record(5, "2024-05-01T10:00:00", "a").replace("\"Op\"", &format!("\"{operation}\"")), true),
+        (record(6, "2024-05-01T10:00:00", "a").replace("\"t\"", &format!("\"{operation}\"")), true),
+        (record(7, "2024-05-01T10:00:00", "a").replace("\"7\"", &format!("\"{operation}\"")), true),
+        (record(8, "2024-05-01T10:00:00", "a").replace("Exchange", &operation), true),
+    ];
+    for (number, (text, without)) in records.into_iter().enumerate() {
+        let bench = Bench::new(1);
+        bench.write("a.jsonl", text.as_bytes());
+        let counts = bench.run(&bench.source()).await.unwrap().counts;
+        assert_eq!((counts.emitted, counts.rejected), (1, 0), "{number}");
+        for topic in [Topic::Event, Topic::Ledger, Topic::Seen, Topic::DeadLetter(schemas::StageName::Ingest)]
+        {
+            let longest = bench.on(topic).await.iter().map(|one| one.value.as_ref().unwrap().len()).max();
+            let bound = if topic == Topic::Event { 700_000 } else { 900_000 };
+            assert!(longest.unwrap_or_default() <= bound, "{number}: {topic} {longest:?}");
+        }
+        let (events, _) = bench.events().await;
+        let event = events.values().next().unwrap();
+        assert_eq!((event.raw_in_dead_letter, event.raw.is_empty()), (without, without), "{number}");
+        assert_eq!(event.raw_bytes, text.len() as i64 - 1);
+        let whole: Vec<u8> = bench.dead_letters().await.into_iter().flat_map(|letter| letter.value).collect();
+        assert!(whole == if without { text.trim_end().as_bytes() } else { b"" }, "{number}");
+    }
+}
+
 #[tokio::test]
 async fn a_path_that_names_nothing_is_said_before_anything_is_read() {
     let bench = Bench::new(1);

@@ -23,7 +23,13 @@ fn at(partition: u32) -> TopicPartition {
 }
 
 fn record(partition: u32, offset: u64) -> Incoming {
-    Incoming { at: at(partition), offset: Offset(offset), key: Bytes::new(), value: None, headers: Vec::new() }
+    Incoming {
+        at: at(partition),
+        offset: Offset(offset),
+        key: Bytes::new(),
+        value: None,
+        headers: Vec::new(),
+    }
 }
 
 fn batch(records: &[(u32, u64)]) -> Next {

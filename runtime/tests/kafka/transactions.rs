@@ -26,10 +26,11 @@ use crate::{
 
 pub(crate) fn trials(address: &str) -> Vec<Trial> {
     type Case = fn(Broker) -> BoxFuture<'static, ()>;
-    let cases: [(&str, Case); 11] = [
+    let cases: [(&str, Case); 12] = [
         ("aborted_and_open_transactions_stay_invisible", |b| invisible(b).boxed()),
         ("nobody_is_idle_before_an_open_transaction_is_decided", |b| undecided(b).boxed()),
         ("a_fenced_producer_cannot_commit", |b| fenced(b).boxed()),
+        ("a_silent_handle_whose_name_was_taken_leaves_the_group", |b| silent(b).boxed()),
         ("a_zombies_open_transaction_ends_when_its_name_is_opened", |b| zombie(b).boxed()),
         ("a_step_is_not_doubled_when_the_answer_to_its_commit_is_lost", |b| {
             unknown(b, Fault::LoseAnswer).boxed()
@@ -139,6 +140,16 @@ async fn fenced(broker: Broker) {
     assert_eq!(again.position(), Offset(0), "no position moved");
 }
 
+/// A handle that has nothing to commit, and is not even called, finds out that its name was taken: the second has all.
+async fn silent(broker: Broker) {
+    let kafka = broker.make(1).await;
+    let mut first = Hand::assigned(kafka.logs.as_ref(), "group", "one").await;
+    let other = Kafka::open(&broker.address, &kafka.prefix);
+    let second = Hand::assigned(other.logs.as_ref(), "group", "one").await;
+    assert_eq!(second.held.len(), 1);
+    assert!(fenced_by(&mut first.log).await, "the first is fenced");
+}
+
 /// A zombie has a transaction open when its name is opened: it can end it only in vain, and nothing of it appears.
 async fn zombie(broker: Broker) {
     let kafka = broker.make(1).await;
@@ -233,12 +244,13 @@ async fn paused(broker: Broker) {
     let logs = &KafkaLogs::new(config).expect("the settings are sound");
     let mut feeder = Hand::new(logs.open(member("feeder", "feeder", &[], 1)).await.expect("a feeder opens"));
     let to = |number: u32| pipeline::Route::Exact(schemas::Partition(number % 2));
-    let records = (0..200).map(|n| record_of(INPUT, &format!("{n:03}")).to(to(n))).collect();
+    let records = (0..16).map(|n| record_of(INPUT, &format!("{n:03}")).to(to(n))).collect();
     let step = Step { lease: feeder.lease, finished: Positions::new(), records };
     feeder.log.commit(step).await.expect("the input is written");
 
     let mut first = Hand::assigned(logs, "group", "one").await;
-    // 195 more wait, of which it takes in ten before it pauses.
+    // Eleven more wait: one too many, so it pauses. Without one of its partitions it is far from that, and never pauses,
+    // nor resumes, again.
     assert_eq!(first.batch().await.len(), 5);
     // It does not call meanwhile: what is asked back is taken.
     let mut second = Hand::assigned(logs, "group", "two").await;

@@ -81,7 +81,8 @@ fn ids_are_as_long_as_it_takes_to_tell_them_apart() {
 fn an_entity_that_the_summary_names_is_not_said_twice() {
     let row = |id: &str, summary: &str| {
         let entity = Entity { kind: "user".to_owned(), id: id.to_owned() };
-        let table = render(&[Finding { entity, summary: summary.to_owned(), ..finding(1) }], &Layout::default());
+        let table =
+            render(&[Finding { entity, summary: summary.to_owned(), ..finding(1) }], &Layout::default());
         let row = table.lines().nth(1).unwrap().to_owned();
         row.split_once("05:09  ").unwrap().1.replace('\u{a0}', " ")
     };

@@ -122,7 +122,7 @@ impl Cutter {
             Self::Lines(lines) => lines.finish(cut, out),
             Self::Values(values) => values.finish(cut, out),
             Self::Csv(rows) => rows.finish(cut, out),
-            // It is refused already; that it broke too is said besides, since its rest is nowhere.
+            // Refused already; where it broke too, that is its reason, since its rest is nowhere.
             Self::Refused(held) => match cut {
                 Some(why) => held.refuse(why, out),
                 None => held.end(out),

@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(list(&[at("*.json")]), Ok(vec![at("a.json"), at("b.json")]));
         let problems = list(&[at("none.json"), at("*.csv")]).unwrap_err();
         assert_eq!(problems.len(), 2);
-        assert!(problems[0].to_string().ends_with("none.json: entity not found"));
+        assert!(problems[0].to_string().ends_with("none.json: no such file or folder"));
         assert_eq!(list(&[]).unwrap_err()[0].to_string(), "paths: no file is named");
     }
 
