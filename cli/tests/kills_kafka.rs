@@ -1,8 +1,8 @@
 //! The workers as processes of their own over Apache Kafka, killed at random moments: nothing is lost, nothing is there
 //! twice.
 //!
-//! Needs `WEIR_KAFKA=host:port` (`.ci/kafka start`). Ten kills; `WEIR_KILLS=100` for the full count, `WEIR_SEED` for a run
-//! that was seen before.
+//! Needs `WEIR_KAFKA=host:port` (`.ci/kafka start`). Ten kills; `WEIR_KILLS=100` for the full count, `WEIR_SEED` for a
+//! run that was seen before.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,8 +1,8 @@
-//! The law of the whole flow over a real broker: see `support/law.rs`. One member of each stage: a partition that changes
-//! hands belongs to nobody for some heartbeats, and a flow in one process does not wait for that at its end.
+//! The law of the whole flow over a real broker: see `support/law.rs`. One member of each stage: a partition that
+//! changes hands belongs to nobody for some heartbeats, and a flow in one process does not wait for that at its end.
 //!
-//! Runs where WEIR_KAFKA names one (`.ci/kafka start`), for instance `WEIR_KAFKA=127.0.0.1:19092 cargo test -p weir --test
-//! laws_kafka`; otherwise it says that it was skipped.
+//! Runs where WEIR_KAFKA names one (`.ci/kafka start`), for instance `WEIR_KAFKA=127.0.0.1:19092 cargo test -p weir
+//! --test laws_kafka`; otherwise it says that it was skipped.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails so")]
 #![expect(clippy::print_stdout, reason = "says that it was skipped")]
 

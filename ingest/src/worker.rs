@@ -5,7 +5,8 @@
 //! it becomes visible, or none. Whoever gets the shard next restores ledger and ids and goes on where the last step
 //! ended. After the last file one watermark goes to every event partition; a restart sends it again.
 //!
-//! It waits for nothing but the log and the disk, and before its watermark for the process's other sources. A step holds at most 4,096 records or 4 MiB of them.
+//! It waits for nothing but the log and the disk, and before its watermark for the process's other sources. A step
+//! holds at most 4,096 records or 4 MiB of them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -139,7 +140,8 @@ async fn held(
                     return Ok(Some(hold));
                 }
             }
-            // Another process reads the source. If it waited for one that we have read, and we for it, neither would end.
+            // Another process reads the source. If it waited for one that we have read, and we for it, neither would
+            // end.
             Next::Idle => context.all_read.done(&source.name),
             Next::Batch(_) | Next::Revoking { .. } => {}
         }

@@ -1,7 +1,7 @@
 //! Dead letters, made in one place: the bytes untouched, the reason in headers, long records in numbered chunks.
 //!
-//! Limits: those of [`schemas::dead_letter`]; longer keys, messages and origins are cut, so that every letter is one that
-//! a broker takes.
+//! Limits: those of [`schemas::dead_letter`]; longer keys, messages and origins are cut, so that every letter is one
+//! that a broker takes.
 
 use std::borrow::Cow;
 

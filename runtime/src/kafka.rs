@@ -1,15 +1,16 @@
 //! The Kafka log: for whoever outgrows one machine.
 //!
-//! A handle is a transactional producer and a member of a consumer group, each on a thread of its own (`kafka/producer.rs`,
+//! A handle is a transactional producer and a member of a consumer group, each on a thread of its own
+//! (`kafka/producer.rs`,
 //! `kafka/group.rs`), and a state that both share with the stage (`kafka/state.rs`). A step is one transaction: its records
 //! and, with the group's metadata, its positions. Consumers read what is committed, nothing else.
 //!
-//! What fences: a second handle of a name, by the transactional id, which is made of the prefix, the group and the member's
-//! name. A partition that went to another member, by the group's generation, which the broker compares. So a step should
-//! finish something, or at least its handle should hold a partition: ingest holds its ledger's.
+//! What fences: a second handle of a name, by the transactional id, which is made of the prefix, the group and the
+//! member's name. A partition that went to another member, by the group's generation, which the broker compares. So a
+//! step should finish something, or at least its handle should hold a partition: ingest holds its ledger's.
 //!
-//! A broker that is away is waited for, with warnings that grow rare; it is never an error of `next` or `commit`. A broker
-//! without transactions is refused when a handle is opened.
+//! A broker that is away is waited for, with warnings that grow rare; it is never an error of `next` or `commit`. A
+//! broker without transactions is refused when a handle is opened.
 //!
 //! Limits: a record of 1,000,000 bytes with key and headers; a step of what the broker takes within
 //! [`KafkaConfig::transaction_timeout`].

@@ -1,7 +1,7 @@
 //! Worker 4: findings reach their receivers.
 //!
 //! One configured sink is one consumer group over the finding topics, so that each keeps its own place and none waits
-//! for another. [`worker`] is the stage; [`sinks`] are the receivers; [`ocsf`] and [`table`] are the two shapes in
+//! for another. `worker` is the stage; [`sinks`] are the receivers; [`ocsf`] and [`table`] are the two shapes in
 //! which a finding leaves Weir; [`fold`] turns revisions into what holds.
 //!
 //! Towards a receiver a finding counts at least once: after a crash the same revision may be sent again. Receivers fold

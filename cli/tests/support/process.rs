@@ -11,7 +11,8 @@ use std::time::Duration;
 /// Longer than anything here takes; a process that is still there then hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(300);
 
-/// Puts a copy of the binary into `folder`, as `weir`: hundreds of runs must be of one program, whatever is built meanwhile.
+/// Puts a copy of the binary into `folder`, as `weir`: hundreds of runs must be of one program, whatever is built
+/// meanwhile.
 pub(crate) fn program(folder: &Path) {
     std::fs::copy(env!("CARGO_BIN_EXE_weir"), folder.join("weir")).unwrap();
 }

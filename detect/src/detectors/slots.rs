@@ -3,9 +3,10 @@
 //! A slot is a function of the *set* of events that fell into it: counts, sets, and the smallest few of what is kept
 //! for the text of a finding. So folding in any order gives the same bytes.
 //!
-//! Limits of a slot: as many events as evidence (24 bytes each) as the kind says (20 or 64), as text 8 values, 4 actors and 4 values of each fact (at most
-//! 128 bytes each, cut by match; at most 16 facts, checked by the loader), distinct values as in [`Distinct`] (2 KiB at most). Slots live until the freeze has passed them by the
-//! kind's horizon; where no watermark comes (a scan reads all files first) they grow with the data.
+//! Limits of a slot: as many events as evidence (24 bytes each) as the kind says (20 or 64), as text 8 values, 4 actors
+//! and 4 values of each fact (at most 128 bytes each, cut by match; at most 16 facts, checked by the loader), distinct
+//! values as in [`Distinct`] (2 KiB at most). Slots live until the freeze has passed them by the kind's horizon; where
+//! no watermark comes (a scan reads all files first) they grow with the data.
 
 use std::collections::BTreeMap;
 

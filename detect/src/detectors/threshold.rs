@@ -2,8 +2,9 @@
 //!
 //! "Inside a window" hops by a sixtieth of the window: an event counts with the 59 slots before its own, so two events
 //! count together when they are at most 59/60 of the window apart, and do not when they are a whole window apart; in
-//! between it depends on where the slots begin. That keeps memory bounded and the answer exact whatever the order of arrival. A bucket (one window long,
-//! aligned to the epoch) is on fire when a window that ends in one of its slots with events holds enough.
+//! between it depends on where the slots begin. That keeps memory bounded and the answer exact whatever the order of
+//! arrival. A bucket (one window long, aligned to the epoch) is on fire when a window that ends in one of its slots with
+//! events holds enough.
 
 use std::ops::RangeInclusive;
 

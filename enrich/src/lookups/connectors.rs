@@ -1,5 +1,5 @@
-//! Connector classes: the operator's, then the shipped list (`data/connectors.csv`). Records of the first generation name
-//! connectors as people see them; those names are brought to the reference's first (`data/connector-names.csv`).
+//! Connector classes: the operator's, then the shipped list (`data/connectors.csv`). Records of the first generation
+//! name connectors as people see them; those names are brought to the reference's first (`data/connector-names.csv`).
 //!
 //! A connector that the operator puts under `non_business` or `blocked` still leads outside if the shipped list says
 //! that it does: the operator's class says what may be, the shipped one what the connector is.

@@ -1,8 +1,8 @@
 //! The bounds of an event's texts: what a record says may be as long as the record, what an event says may not.
 //!
-//! Limits: a text has 16 KiB at most, the tenant 256 bytes; a list 1,000 items and 64 KiB. What is longer is cut and ends
-//! with a mark `…` (a list: with an item of it). So an event without the record's bytes is below 400,000 bytes, and what
-//! enrich repeats of its lists is below 250,000. Ids are made before, from the whole texts.
+//! Limits: a text has 16 KiB at most, the tenant 256 bytes; a list 1,000 items and 64 KiB. What is longer is cut and
+//! ends with a mark `…` (a list: with an item of it). So an event without the record's bytes is below 400,000 bytes,
+//! and what enrich repeats of its lists is below 250,000. Ids are made before, from the whole texts.
 
 use schemas::Event;
 use schemas::event::{Activity, Actor, Address, Environment, Resource, Run};

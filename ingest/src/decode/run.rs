@@ -1,9 +1,9 @@
 //! Flow runs, in the three shapes that are documented: a row of the Dataverse table `flowruns`; a row of the platform's
 //! telemetry (`AppRequests`, or `requests` with its other column names); an event `FlowExecution` that a maker sends.
 //!
-//! Rows of triggers and actions (`AppDependencies`) are no runs and are left out, as are other applications' requests. No real row is public: field names
-//! are those of Microsoft's pages (powerapps-docs `flowrun`, power-platform `app-insights-cloud-flow`, Azure Monitor
-//! table reference).
+//! Rows of triggers and actions (`AppDependencies`) are no runs and are left out, as are other applications' requests.
+//! No real row is public: field names are those of Microsoft's pages (powerapps-docs `flowrun`, power-platform
+//! `app-insights-cloud-flow`, Azure Monitor table reference).
 
 use schemas::event::{Activity, Actor, Environment, Resource, Run, kind};
 use schemas::record::Record;

@@ -2,8 +2,8 @@
 //! (<https://kafka.apache.org/protocol.html#protocol_error_codes>) and librdkafka's transaction guide
 //! (<https://github.com/confluentinc/librdkafka/blob/v2.12.1/INTRODUCTION.md#transactional-producer>).
 //!
-//! A transaction's own flags (abortable, retriable, fatal) come before the table, except where the table says that trying
-//! again cannot help.
+//! A transaction's own flags (abortable, retriable, fatal) come before the table, except where the table says that
+//! trying again cannot help.
 
 use pipeline::LogError;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};

@@ -2,11 +2,12 @@
 //!
 //! A step's positions are sent inside its transaction, with the group's metadata of that moment, so that the broker
 //! refuses them once the group has moved on. Each carries the step's *token* (when the handle was opened, number of the
-//! step) as its metadata string. When the outcome is unknown (the answer to the commit did not arrive, or the client broke),
-//! the producer is thrown away; a new one of the same transactional id makes the broker end the open transaction and
-//! refuse the old producer's late requests; then the committed positions say whether the token is there. For that a step
-//! needs a position of a partition: where it has none of its own, the unchanged one of a partition of its lease is sent.
-//! A member without topics has none at all: its step of unknown outcome is done again, and may then be there twice.
+//! step) as its metadata string. When the outcome is unknown (the answer to the commit did not arrive, or the client
+//! broke), the producer is thrown away; a new one of the same transactional id makes the broker end the open
+//! transaction and refuse the old producer's late requests; then the committed positions say whether the token is
+//! there. For that a step needs a position of a partition: where it has none of its own, the unchanged one of a
+//! partition of its lease is sent. A member without topics has none at all: its step of unknown outcome is done again,
+//! and may then be there twice.
 //!
 //! librdkafka 2.12 does not speak the second version of transactions (KIP-890), so that a request that was delayed for
 //! longer than all of this may still hit a later transaction: stable ids and idempotent sinks remain the last guarantee.
@@ -138,7 +139,7 @@ impl Steps {
             let attempt = self.attempt(step, &token);
             let cause = match attempt {
                 Attempt::Done => break,
-                Attempt::Over(LogError::Fenced(_)) if self.timed_out(begun) => {
+                Attempt::Over(LogError::Fenced(_)) if self.timed_out(begun) && !self.is_out() => {
                     // The broker ended the transaction because it took too long, and answers as if the name were taken.
                     // If it is taken, whoever took it fences this producer again, within its next step.
                     self.renew()?;
@@ -170,6 +171,11 @@ impl Steps {
         let timeout =
             i64::try_from(self.shared.identity.config.transaction_timeout.as_micros()).unwrap_or(i64::MAX);
         self.clock.now().0.saturating_sub(begun) >= timeout
+    }
+
+    /// Whether the group has given up on this member: then the name may be another's by now, and must not be taken back.
+    fn is_out(&self) -> bool {
+        self.shared.consumer().is_some_and(|consumer| consumer.assignment_lost())
     }
 
     /// A new producer of the same name, after which nothing of the old one can happen any more.
@@ -212,7 +218,8 @@ impl Steps {
         if let Err(error) = filled {
             return self.abort(error);
         }
-        // Without a limit librdkafka would ask for ever: unlike the other calls, this one is not bound by the transaction's.
+        // Without a limit librdkafka would ask for ever: unlike the other calls, this one is not bound by the
+        // transaction's.
         match producer.commit_transaction(self.shared.identity.config.transaction_timeout) {
             Ok(()) => Attempt::Done,
             Err(error) => self.uncommitted(error),
@@ -403,7 +410,8 @@ impl Steps {
 
     // ---- the name ----
 
-    /// Whether the name is still ours: opens a transaction on the group's offsets, and aborts it. Only a clear no counts.
+    /// Whether the name is still ours: opens a transaction on the group's offsets, and aborts it. Only a clear no
+    /// counts.
     fn prove(&mut self) -> bool {
         let Some(producer) = &self.producer else { return true };
         let metadata = self.shared.consumer().and_then(|consumer| consumer.group_metadata());

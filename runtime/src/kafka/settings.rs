@@ -1,8 +1,8 @@
 //! What can be said about a Kafka connection, and what cannot.
 //!
-//! Settings of librdkafka pass only by name, from a list: a free map is how clients of other pipelines came to read files
-//! and call servers for whoever could write their configuration. Secrets are files. All problems are found at once,
-//! before anything connects.
+//! Settings of librdkafka pass only by name, from a list: a free map is how clients of other pipelines came to read
+//! files and call servers for whoever could write their configuration. Secrets are files. All problems are found at
+//! once, before anything connects.
 
 use std::{
     collections::BTreeMap,

@@ -1,9 +1,9 @@
-//! What a handle holds, what it has been told, and what waits to be handed out: the part that all three sides of a handle
-//! share, and that knows nothing of Kafka.
+//! What a handle holds, what it has been told, and what waits to be handed out: the part that all three sides of a
+//! handle share, and that knows nothing of Kafka.
 //!
 //! A partition is *held* from when it was assigned until it is released. It is *told* once [`Next::Assigned`] has named
-//! it; only then are its records handed out and its commits allowed. After a lost step the partitions that are still held
-//! are *rewinding*, and told again later, under a newer lease.
+//! it; only then are its records handed out and its commits allowed. After a lost step the partitions that are still
+//! held are *rewinding*, and told again later, under a newer lease.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -307,6 +307,8 @@ impl State {
             self.give_up(*at);
         }
         self.purge();
+        // Holding nothing says nothing until the group has answered again.
+        self.joined = false;
     }
 
     fn give_up(&mut self, at: TopicPartition) {

@@ -5,8 +5,8 @@
 //! topic. Therefore one topic at a time.
 //!
 //! The committed end (last stable offset) lies below the written end (high watermark) while a transaction is open, or
-//! while its marks are still on their way after `commit` has returned. What was committed before a point in time has been
-//! seen once the committed end has passed the written end of that time, and has been reached.
+//! while its marks are still on their way after `commit` has returned. What was committed before a point in time has
+//! been seen once the committed end has passed the written end of that time, and has been reached.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -63,7 +63,8 @@ pub(crate) fn asked() -> Option<String> {
 }
 
 fn child_config(address: &str, prefix: &str, is_static: bool) -> KafkaConfig {
-    // A dynamic member's death is found out after its session: the broker's shortest. A static member is replaced at once.
+    // A dynamic member's death is found out after its session: the broker's shortest. A static member is replaced at
+    // once.
     let session_timeout = if is_static { Duration::from_secs(60) } else { Duration::from_secs(1) };
     KafkaConfig { static_membership: is_static, session_timeout, ..broker::config(address, prefix) }
 }

@@ -162,8 +162,8 @@ async fn zombie(broker: Broker) {
     assert_eq!(seen(kafka.logs.as_ref(), OUTPUT).await, numbers(0..5));
 }
 
-/// The connection breaks around a commit and stays away until nobody can know its outcome. The handle finds out: the step
-/// is there once.
+/// The connection breaks around a commit and stays away until nobody can know its outcome. The handle finds out: the
+/// step is there once.
 async fn unknown(broker: Broker, fault: Fault) {
     let kafka = broker.make(1).await;
     feed(kafka.logs.as_ref(), &numbers(0..5)).await;

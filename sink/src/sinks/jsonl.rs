@@ -9,8 +9,8 @@
 //! those whose `activity_id` is 3 (close).
 //!
 //! The file is opened for every batch, so that renaming it away (rotation) is safe at any time; Weir itself does not
-//! rotate. While it writes it holds the file's lock, so that two processes take turns and never mix their lines. Limits: one batch is held in
-//! memory as text, three times the log's batch (4 MiB) or so.
+//! rotate. While it writes it holds the file's lock, so that two processes take turns and never mix their lines.
+//! Limits: one batch is held in memory as text, three times the log's batch (4 MiB) or so.
 
 use std::path::{Path, PathBuf};
 

@@ -111,6 +111,9 @@ fn a_handle_that_has_not_joined_is_not_idle() {
     let mut state = state();
     state.begin_call();
     assert!(!state.idle());
+    state.assign(&[(at(0), Offset(0))]);
+    state.lose(&[at(0)]);
+    assert!(!state.idle(), "the group has given up on it");
     state.assign(&[]);
     assert!(state.idle());
 }
