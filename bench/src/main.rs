@@ -1,11 +1,12 @@
 //! Times every step of the spine beside a plain one, in one process and in turns, and prints medians of CPU time.
 //!
 //! `cargo run --release -p bench` over the corpus; `WEIR_KAFKA=host:port` adds the Kafka log. Compare the ratios of one
-//! run: absolute times are the machine's.
+//! run: absolute times are the machine's. `cargo run --release -p bench read FILES…` reads and decodes files of any size.
 
 mod commit;
 mod measure;
 mod owned;
+mod reading;
 mod records;
 mod state;
 
@@ -23,6 +24,10 @@ use crate::measure::in_turns;
 const REPEATS: usize = 40;
 
 fn main() -> measure::Outcome {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == "read") {
+        return reading::run(words.map(Into::into).collect(), &mut std::io::stdout().lock());
+    }
     let records = records::corpus()?;
     let origin = Origin { source: "bench".to_owned(), tenant: None, environment: None };
     let events = events(&records, &origin);

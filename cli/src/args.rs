@@ -32,7 +32,7 @@ pub(crate) enum Command {
     /// Look at the rules, test them, check them.
     #[command(subcommand)]
     Rules(RulesCommand),
-    /// Check a configuration with the code that starts the workers, and connect to its log.
+    /// Check a configuration with the code that starts the workers, and open its log and sinks.
     Check(CheckArgs),
     /// Look after the topics of a Kafka log.
     #[command(subcommand)]
@@ -67,7 +67,7 @@ pub(crate) struct ScanArgs {
     /// Take the `enrich` and `detect` sections of this configuration: working hours, partners, networks, rules.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Add the rules of this folder.
+    /// Add the rules of this folder, in place of the one that the configuration names.
     #[arg(long, value_name = "DIR")]
     pub(crate) rules: Option<PathBuf>,
     /// Write what was rejected to this file: JSON lines with the reason and the bytes.
@@ -100,7 +100,7 @@ pub(crate) struct CheckArgs {
     /// The configuration.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: PathBuf,
-    /// Check the file only, connect to nothing.
+    /// Check the file only, open nothing.
     #[arg(long)]
     pub(crate) offline: bool,
 }

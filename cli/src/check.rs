@@ -1,30 +1,46 @@
-//! `weir check`: what every worker does before it starts, and nothing else.
+//! `weir check`: what every worker does before it starts, and nothing else. So an embedded log and a sink's file that do
+//! not exist yet are made. For a log that does not answer it waits 30 s, where workers wait on.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use pipeline::Clock;
+use pipeline::{Clock, LogError, Logs};
 use schemas::Topic;
 
 use crate::args::CheckArgs;
 use crate::config::Config;
+use crate::text::count;
 
-/// Reads the configuration, and opens the log unless told not to.
+/// Workers wait for a broker that is away; who checks wants an answer.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+
+/// Reads the configuration, and opens the log and the sinks unless told not to.
 pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let config = Config::read_with_sources(&args.config)?;
     let mut text = format!(
-        "{}: {} sources, {} rules, {} sinks\n",
+        "{}: {}, {}, {}\n",
         args.config.display(),
-        config.sources.len(),
-        config.rules.len(),
-        config.sinks.len()
+        count(config.sources.len(), "source"),
+        count(config.rules.len(), "rule"),
+        count(config.sinks.len(), "sink")
     );
     if !args.offline {
         let logs = config.log.open(Clock::machine(), config.readers())?;
-        for topic in Topic::all() {
-            logs.partitions(topic).await?;
+        tokio::time::timeout(ANSWERS_WITHIN, answers(logs.as_ref()))
+            .await
+            .map_err(|_| LogError::Unusable(format!("no answer within {} s", ANSWERS_WITHIN.as_secs())))??;
+        for sink in &config.sinks {
+            sink::sinks::open(sink)?;
         }
-        text.push_str("the log answers, and every topic is there\n");
+        text.push_str("every sink can be opened; the log answers, and every topic is there\n");
     }
     crate::text::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn answers(logs: &dyn Logs) -> Result<(), LogError> {
+    for topic in Topic::all() {
+        logs.partitions(topic).await?;
+    }
+    Ok(())
 }

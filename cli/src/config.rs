@@ -129,7 +129,13 @@ fn read_limits(section: &Section<'_>) -> Limits {
 }
 
 fn rules_folder(root: &Section<'_>) -> Option<PathBuf> {
-    root.section("detect").path("rules")
+    let section = root.section("detect");
+    let folder = section.path("rules")?;
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    section.problem("rules", format!("{}: no such folder", folder.display()));
+    None
 }
 
 /// The built-in rules and those of `folder`.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use ingest::IngestError;
 use pipeline::LogError;
 use pipeline::worker::WorkerError;
+use sink::SinkError;
 
 /// A finding was as severe as `--fail-on` says.
 pub(crate) const FOUND: u8 = 1;
@@ -24,6 +25,11 @@ pub(crate) const CONFIG: u8 = 78;
 #[error("{}", .0.join("\n"))]
 pub(crate) struct WrongConfig(pub(crate) Vec<String>);
 
+/// A scan has nothing to show before its end.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped before the end: what was found so far is not printed")]
+pub(crate) struct Stopped;
+
 /// Help and version go to stdout with 0, wrong usage to stderr with 64.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let failed = error.use_stderr();
@@ -36,14 +42,25 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
     let mut stderr = std::io::stderr().lock();
     // Nothing can be done when the terminal is gone.
-    drop(writeln!(stderr, "weir: {error:#}"));
+    drop(writeln!(stderr, "weir: {}", shown(&format!("{error:#}"))));
     ExitCode::from(of(error))
+}
+
+/// File names may hold what a terminal obeys.
+fn shown(text: &str) -> String {
+    let escape = |char: char| char != '\n' && sink::table::is_invisible(char);
+    text.chars()
+        .map(|char| if escape(char) { char.escape_unicode().to_string() } else { char.into() })
+        .collect()
 }
 
 fn of(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
-        if cause.is::<WrongConfig>() {
+        if cause.is::<WrongConfig>() || cause.is::<SinkError>() {
             return CONFIG;
+        }
+        if cause.is::<Stopped>() {
+            return LATER;
         }
         if let Some(error) = cause.downcast_ref::<LogError>() {
             return of_log(error);
@@ -68,5 +85,33 @@ fn of_log(error: &LogError) -> u8 {
         LogError::Missing(_) | LogError::Unusable(_) => MISSING,
         LogError::Refused(_) => REFUSED,
         LogError::Full(_) | LogError::Lost(_) | LogError::Fenced(_) => LATER,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_keeps_its_lines_and_moves_no_cursor() {
+        assert_eq!(shown("a\u{1b}[2J.json: no\nb: ö\u{202e}"), "a\\u{1b}[2J.json: no\nb: ö\\u{202e}");
+    }
+
+    #[test]
+    fn what_stopped_a_command_is_found_under_every_context() {
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let sink = SinkError::Open { sink: "archive".to_owned(), path: "x".into(), cause: full() };
+        let cases: [(anyhow::Error, u8); 6] = [
+            (Stopped.into(), 75),
+            (sink.into(), 78),
+            (WrongConfig(Vec::new()).into(), 78),
+            (full().into(), 74),
+            (WorkerError::Log(LogError::Full("the disk".to_owned())).into(), 75),
+            (anyhow::anyhow!("something else"), 70),
+        ];
+        for (error, expected) in cases {
+            let error = error.context("a stage");
+            assert_eq!(of(&error), expected, "{error:#}");
+        }
     }
 }

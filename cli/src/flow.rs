@@ -154,7 +154,10 @@ async fn take(
     counters: &Counters,
 ) -> anyhow::Result<()> {
     let title = seat.title;
-    let mut log = around.logs.open(around.member(&seat.group, seat.topics)).await.context(title.clone())?;
+    let opening = around.logs.open(around.member(&seat.group, seat.topics));
+    // A log that is away may be waited for as long as it takes; a stop must not wait for that.
+    let Some(opened) = around.stop.run_until_cancelled(opening).await else { return Ok(()) };
+    let mut log = opened.context(title.clone())?;
     worker::run(log.as_mut(), seat.stage.as_mut(), &around.control(drain), counters).await.context(title)
 }
 

@@ -62,6 +62,9 @@ async fn read(
     context: ingest::Context,
 ) -> Result<Summary, IngestError> {
     let member = around.member(&ingest::group(&source.name), ingest::worker::TOPICS.to_vec());
-    let mut log = around.logs.open(member).await?;
+    // A log that is away may be waited for as long as it takes; a stop must not wait for that.
+    let opening = around.stop.run_until_cancelled(around.logs.open(member));
+    let Some(log) = opening.await else { return Ok(Summary::default()) };
+    let mut log = log?;
     ingest::run(log.as_mut(), around.logs.as_ref(), source, context).await
 }

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures_util::future::BoxFuture;
@@ -18,12 +19,18 @@ use std::collections::BTreeMap;
 /// Writes every record of the dead-letter topics to a file.
 pub(crate) struct LettersStage {
     out: BufWriter<File>,
+    lost: Arc<OnceLock<std::io::Error>>,
 }
 
 impl LettersStage {
     /// Starts the file anew.
     pub(crate) fn create(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { out: BufWriter::new(File::create(path)?) })
+        Ok(Self { out: BufWriter::new(File::create(path)?), lost: Arc::default() })
+    }
+
+    /// Why the file could not be written, once the stage has stopped for that.
+    pub(crate) fn lost(&self) -> Arc<OnceLock<std::io::Error>> {
+        Arc::clone(&self.lost)
     }
 
     fn write(&mut self, batch: &Batch) -> std::io::Result<()> {
@@ -75,7 +82,12 @@ impl Stage for LettersStage {
 
     fn work<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Work, Halt>> {
         Box::pin(async move {
-            self.write(batch).map_err(|error| Halt(format!("cannot write the dead letters: {error}")))?;
+            if let Err(error) = self.write(batch) {
+                let halt = Halt(format!("cannot write the dead letters: {error}"));
+                // Only the first one stops the stage.
+                drop(self.lost.set(error));
+                return Err(halt);
+            }
             let outcomes = batch.records.iter().map(|_| Outcome::Emit(Vec::new())).collect();
             Ok(Work { outcomes, also: Vec::new() })
         })

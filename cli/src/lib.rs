@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::args::{Args, Command};
+use crate::progress::Screen;
 
 /// Does what the command line says.
 #[must_use]
@@ -33,7 +34,8 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return exit::usage(&error),
     };
-    if let Err(error) = runtime::telemetry::init(args.log.as_deref()) {
+    let screen = Screen::new();
+    if let Err(error) = screen.log(args.log.as_deref()) {
         return exit::code(&exit::WrongConfig(vec![error.to_string()]).into());
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -42,16 +44,16 @@ pub fn main() -> ExitCode {
             return exit::code(&anyhow::Error::new(error).context("cannot start the async runtime"));
         }
     };
-    match runtime.block_on(dispatch(args.command)) {
+    match runtime.block_on(dispatch(args.command, &screen)) {
         Ok(code) => code,
         Err(error) => exit::code(&error),
     }
 }
 
-async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+async fn dispatch(command: Command, screen: &Screen) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Scan(args) => scan::scan(&args).await,
-        Command::Run(args) => run::run(&args).await,
+        Command::Scan(args) => scan::scan(&args, screen).await,
+        Command::Run(args) => run::run(&args, screen).await,
         Command::Ingest(args) => worker::ingest(&args).await,
         Command::Enrich(args) => worker::enrich(&args).await,
         Command::Detect(args) => worker::detect(&args).await,

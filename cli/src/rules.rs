@@ -10,6 +10,7 @@ use detect::{Pack, RuleSet};
 use crate::args::RulesCommand;
 use crate::config::load_rules;
 use crate::exit::{self, WrongConfig};
+use crate::text::count;
 
 /// Does what was asked; failures of tests and lints exit with 78, like any other wrong rule.
 pub(crate) fn rules(command: &RulesCommand) -> anyhow::Result<ExitCode> {
@@ -34,7 +35,7 @@ fn list(folder: Option<&Path>) -> anyhow::Result<ExitCode> {
             rule.title
         )?;
     }
-    writeln!(text, "{} rules", rules.len())?;
+    writeln!(text, "{}", count(rules.len(), "rule"))?;
     crate::text::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -62,7 +63,7 @@ fn test(folder: Option<&Path>) -> anyhow::Result<ExitCode> {
             writeln!(text, "{} / {}: {failure}", result.rule, result.case)?;
         }
     }
-    writeln!(text, "{} cases, {failed} failed", results.len())?;
+    writeln!(text, "{}, {failed} failed", count(results.len(), "case"))?;
     crate::text::print(&text)?;
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::CONFIG) })
 }
@@ -73,7 +74,7 @@ fn check(folder: Option<&Path>) -> anyhow::Result<ExitCode> {
     for problem in &problems {
         writeln!(text, "{problem}")?;
     }
-    writeln!(text, "{} problems", problems.len())?;
+    writeln!(text, "{}", count(problems.len(), "problem"))?;
     crate::text::print(&text)?;
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(exit::CONFIG) })
 }

@@ -10,11 +10,11 @@ use runtime::shutdown::Shutdown;
 use crate::args::RunArgs;
 use crate::config::Config;
 use crate::flow::{self, Surroundings};
-use crate::progress::Bar;
+use crate::progress::{Bar, Screen};
 use crate::{head, report, stages};
 
 /// Runs until everything that the sources hold has been delivered, or until it is told to stop.
-pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &RunArgs, screen: &Screen) -> anyhow::Result<ExitCode> {
     // First of all: a stop that comes while the rules are read is a stop too.
     let shutdown = Shutdown::listen()?;
     let config = Config::read_with_sources(&args.config)?;
@@ -28,13 +28,13 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     };
     let levels = vec![
         vec![stages::enrich(Arc::new(Lookups::new(config.enrich)))],
-        vec![stages::matching(&around, Arc::clone(&config.rules)).await?],
+        stages::matching(&around, Arc::clone(&config.rules)).await?.into_iter().collect(),
         vec![stages::correlate(&around, config.rules)],
         stages::sinks(&around, &config.sinks)?,
     ];
     let sources: Vec<head::Source> =
         config.sources.into_iter().map(|source| (source, Arc::default())).collect();
-    let bar = Bar::start(sources.iter().map(|(_, progress)| Arc::clone(progress)).collect());
+    let bar = Bar::start(screen, sources.iter().map(|(_, progress)| Arc::clone(progress)).collect());
     let head = head::ingest(&around, sources);
     let done = flow::run(&around, head, levels).await;
     bar.finish().await;

@@ -36,19 +36,21 @@ pub fn enrich(lookups: Arc<Lookups>) -> Seat {
     }
 }
 
-/// The first stage of worker 3.
+/// The first stage of worker 3; none when it is told to stop before the log answers.
 ///
 /// # Errors
 /// When the log cannot say how many partitions there are.
-pub async fn matching(around: &Surroundings, rules: Arc<RuleSet>) -> anyhow::Result<Seat> {
-    let partitions = around.logs.partitions(Topic::Enriched).await.context("match")?;
-    Ok(Seat {
+pub async fn matching(around: &Surroundings, rules: Arc<RuleSet>) -> anyhow::Result<Option<Seat>> {
+    let counting = around.stop.run_until_cancelled(around.logs.partitions(Topic::Enriched));
+    let Some(partitions) = counting.await else { return Ok(None) };
+    let partitions = partitions.context("match")?;
+    Ok(Some(Seat {
         title: "match".to_owned(),
         group: MATCH_GROUP.to_owned(),
         replica: 0,
         topics: vec![Topic::Enriched],
         stage: Box::new(MatchStage::new(rules, partitions, around.clock.clone())),
-    })
+    }))
 }
 
 /// The second stage of worker 3.
@@ -83,7 +85,7 @@ pub fn sink(around: &Surroundings, name: &str, group: String, sink: Box<dyn Sink
 pub fn sinks(around: &Surroundings, configs: &[SinkConfig]) -> anyhow::Result<Vec<Seat>> {
     let mut seats = Vec::new();
     for config in configs {
-        let opened = sink::sinks::open(config).with_context(|| format!("sink {}", config.name))?;
+        let opened = sink::sinks::open(config)?;
         seats.push(sink(around, &config.name, config.group(), opened));
     }
     Ok(seats)

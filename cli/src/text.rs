@@ -1,15 +1,31 @@
-//! Standard output, with an eye on readers that leave early: `weir … | head` must not end in an error.
+//! Standard output, with an eye on readers that leave early: `weir … | head` must not end in an error. And numbers.
 
-use std::io::{self, Write as _};
+use std::fmt::Display;
+use std::io::{self, BufWriter, Write};
 
 /// Writes `text` to standard output.
 ///
 /// # Errors
 /// What the terminal or the pipe says; a reader that went away is no error.
 pub(crate) fn print(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    stream(|out| out.write_all(text.as_bytes()))
+}
+
+/// Lets `write` write to standard output, of which no more than a buffer is held.
+///
+/// # Errors
+/// As [`print`], and what `write` says itself.
+pub(crate) fn stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
+}
+
+/// How many of something there are, in words that agree.
+pub(crate) fn count(number: impl Display, what: &str) -> String {
+    let number = number.to_string();
+    let ending = if number == "1" { "" } else { "s" };
+    format!("{number} {what}{ending}")
 }

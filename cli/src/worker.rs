@@ -40,7 +40,7 @@ pub(crate) async fn detect(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
     let (config, around, _shutdown) = start(args, Config::read).await?;
     let matching = stages::matching(&around, Arc::clone(&config.rules)).await?;
     let correlate = stages::correlate(&around, config.rules);
-    serve(&around, vec![matching, correlate]).await
+    serve(&around, matching.into_iter().chain([correlate]).collect()).await
 }
 
 /// Worker 4, all configured sinks: until it is told to stop.

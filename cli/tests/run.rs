@@ -158,11 +158,38 @@ fn check_says_what_is_configured_and_opens_the_log_unless_told_not_to() {
     let folder = folder("embedded: {path: weir.db}");
     let offline = weir(folder.path(), &["check", "--offline", "-c", "weir.yaml"]);
     assert_eq!(offline.status.code(), Some(0), "{}", stderr(&offline));
-    assert!(stdout(&offline).starts_with("weir.yaml: 1 sources, "), "{}", stdout(&offline));
+    assert!(stdout(&offline).starts_with("weir.yaml: 1 source, "), "{}", stdout(&offline));
     assert!(!folder.path().join("weir.db").exists());
     let online = weir(folder.path(), &["check", "-c", "weir.yaml"]);
     assert_eq!(online.status.code(), Some(0), "{}", stderr(&online));
     assert!(stdout(&online).ends_with("the log answers, and every topic is there\n"), "{}", stdout(&online));
+}
+
+#[test]
+fn a_sink_that_cannot_be_opened_is_found_by_check_as_by_run() {
+    let folder = folder("embedded: {path: weir.db}");
+    let text = std::fs::read_to_string(folder.path().join("weir.yaml")).unwrap();
+    let text = text.replace("path: findings.jsonl", "path: not-made/findings.jsonl");
+    std::fs::write(folder.path().join("weir.yaml"), text).unwrap();
+    for command in ["check", "run"] {
+        let output = weir(folder.path(), &[command, "-c", "weir.yaml"]);
+        assert_eq!(output.status.code(), Some(78), "{command}: {}", stderr(&output));
+        let says = stderr(&output);
+        assert!(says.starts_with("weir: sink archive: cannot append to not-made/findings.jsonl: "), "{says}");
+        assert_eq!(says.lines().count(), 1, "{says}");
+    }
+}
+
+#[test]
+fn a_rules_folder_that_is_not_there_is_named_at_its_place_beside_the_other_problems() {
+    let folder = folder("embedded: {path: weir.db}");
+    let text = std::fs::read_to_string(folder.path().join("weir.yaml")).unwrap();
+    std::fs::write(folder.path().join("weir.yaml"), text + "detect: {rules: not-made}\nsink: []\n").unwrap();
+    let output = weir(folder.path(), &["check", "--offline", "-c", "weir.yaml"]);
+    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    let says = stderr(&output);
+    assert!(says.contains("weir.yaml:4:17: not-made: no such folder\n"), "{says}");
+    assert!(says.contains("weir.yaml:5:1: unknown key \"sink\""), "{says}");
 }
 
 #[test]

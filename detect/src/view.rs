@@ -1,7 +1,8 @@
 //! An enriched event as Sigma rules see it: `impl rsigma_eval::Event`.
 //!
 //! * the record's own names, through [`Record`]'s paths: `Operation`, `Parameters.ForwardTo`, `AdditionalInfo.policyId`;
-//! * `weir.*`: the canonical activity;
+//!   the values of `ModifiedProperties` without the quotes that older Entra records put around them;
+//! * `weir.*`: the canonical activity, and `weir.consent.*`, what a consent gives;
 //! * `enrich.*`: the blocks.
 //!
 //! What is not known is absent: a rule that asks for `false` does not match an unknown. Nothing here builds a
@@ -17,8 +18,16 @@ use schemas::{
 };
 
 mod canonical;
+mod consent;
 
-pub(crate) use canonical::is_known;
+const CONSENT: &str = "weir.consent.";
+const CHANGED: &str = "ModifiedProperties.";
+
+/// Whether a name that begins with `weir.` or `enrich.` is a field; other names are the record's own.
+pub(crate) fn is_known(path: &str) -> bool {
+    path.strip_prefix(CONSENT)
+        .map_or_else(|| canonical::is_known(path), |name| consent::field(name).is_some())
+}
 
 /// One enriched event and its record, read once.
 #[derive(Debug)]
@@ -57,13 +66,23 @@ impl<'a> View<'a> {
             return Some(borrowed(scalar));
         }
         let mut found = Vec::new();
-        record.visit(path, &mut |scalar| found.push(owned(scalar)));
-        if found.len() > 1 { Some(EventValue::Array(found)) } else { found.pop() }
+        let is_change = path.starts_with(CHANGED);
+        record
+            .visit(path, &mut |scalar| found.push(if is_change { unquoted(scalar) } else { owned(scalar) }));
+        one_or_all(found)
+    }
+
+    fn consent(&self, name: &str) -> Option<EventValue<'_>> {
+        let scopes = consent::scopes(self.record.as_ref()?, consent::field(name)?);
+        one_or_all(scopes.into_iter().map(|scope| EventValue::Str(Cow::Owned(scope))).collect())
     }
 }
 
 impl rsigma_eval::Event for View<'_> {
     fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
+        if let Some(name) = path.strip_prefix(CONSENT) {
+            return self.consent(name);
+        }
         if let Some(name) = path.strip_prefix("weir.") {
             return canonical::weir(&self.event.event, name).ok().flatten();
         }
@@ -104,6 +123,21 @@ impl rsigma_eval::Event for View<'_> {
         let mut keys = vec![Cow::Borrowed("weir"), Cow::Borrowed("enrich")];
         keys.extend(self.record.iter().flat_map(Record::keys).map(Cow::Borrowed));
         Some(keys)
+    }
+}
+
+fn one_or_all(mut values: Vec<EventValue<'_>>) -> Option<EventValue<'_>> {
+    if values.len() > 1 { Some(EventValue::Array(values)) } else { values.pop() }
+}
+
+/// The value without one pair of quotes around it.
+fn unquoted(scalar: &Scalar<'_>) -> EventValue<'static> {
+    match scalar {
+        Scalar::Text(text) => {
+            let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+            EventValue::Str(Cow::Owned(inside.unwrap_or(text).to_owned()))
+        }
+        Scalar::Null | Scalar::Bool(_) | Scalar::Int(_) | Scalar::UInt(_) | Scalar::Float(_) => owned(scalar),
     }
 }
 

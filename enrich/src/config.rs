@@ -96,7 +96,7 @@ impl EnrichConfig {
     pub fn read(section: &Section<'_>) -> Self {
         let networks = read_networks(section);
         let tenants = read_tenants(section, &networks);
-        let users = read_users(section, &networks);
+        let users = read_users(section, &networks, &tenants);
         let mmdb = section.section("mmdb");
         let lower = |text: &str| Ok(text.to_lowercase());
         Self {
@@ -132,10 +132,18 @@ fn read_tenants(section: &Section<'_>, networks: &Networks) -> HashMap<String, T
     tenants
 }
 
-fn read_users(section: &Section<'_>, networks: &Networks) -> HashMap<String, Person> {
+fn read_users(
+    section: &Section<'_>,
+    networks: &Networks,
+    tenants: &HashMap<String, Tenant>,
+) -> HashMap<String, Person> {
     let mut users = HashMap::new();
+    let any_has_zone = tenants.values().any(|tenant| tenant.people.zone.is_some());
     for entry in section.list("users") {
         let person = read_person(&entry, networks);
+        if entry.has("hours") && !entry.has("zone") && !any_has_zone {
+            entry.problem("hours", "\"hours\" need a \"zone\" of this user or of a tenant");
+        }
         keep(&mut users, &entry, person);
     }
     users

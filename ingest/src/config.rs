@@ -43,7 +43,7 @@ pub struct FilesConfig {
 pub enum AtEnd {
     /// To its end: nothing more will come (`weir scan`).
     EndOfTime,
-    /// To the greatest event time that was read (`weir run`).
+    /// To the greatest event time that was read, now at most (`weir run`).
     #[default]
     GreatestEventTime,
 }

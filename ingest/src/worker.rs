@@ -85,7 +85,12 @@ pub async fn run(
     context: Context,
 ) -> Result<Summary, IngestError> {
     let paths = source.files().map_err(IngestError::Paths)?;
-    let partitions = logs.partitions(Topic::Ledger).await?;
+    let stop = &context.control.stop;
+    // Here and where memory is restored: a log that is away may be waited for as long as it takes, a stop may not.
+    let Some(partitions) = stop.run_until_cancelled(logs.partitions(Topic::Ledger)).await else {
+        return Ok(Summary::default());
+    };
+    let partitions = partitions?;
     let shard = TopicPartition::new(Topic::Ledger, partition_of(source.name.as_bytes(), partitions));
     let mut summary = Summary::default();
     let mut regained = None;
@@ -97,7 +102,9 @@ pub async fn run(
                 None => break,
             },
         };
-        let memory = Memory::restore(logs, source, shard, context.control.clock.now()).await?;
+        let restoring = Memory::restore(logs, source, shard, context.control.clock.now());
+        let Some(memory) = stop.run_until_cancelled(restoring).await else { break };
+        let memory = memory?;
         let mut turn = Turn { source, context: &context, paths: &paths, hold, memory, foreign: Vec::new() };
         let ended = turn.work(log, &mut summary).await?;
         summary.ledger = turn.memory.ledger();

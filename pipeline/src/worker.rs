@@ -236,7 +236,7 @@ impl Turn<'_> {
             partition = record.at.partition.0,
             offset = record.offset.0,
             reason,
-            message,
+            why = message,
             "rejected a record"
         );
         let refusal = Refusal {

@@ -18,7 +18,7 @@ mod section;
 mod tree;
 mod values;
 
-pub use document::{DEPTH_MAX, Document, FILE_BYTES_MAX};
+pub use document::{Document, FILE_BYTES_MAX};
 pub use log::{EmbeddedConfig, LogConfig};
 pub use problems::{ConfigError, PROBLEMS_MAX, Problem, Problems};
 pub use secret::{SECRET_BYTES_MAX, Secret};

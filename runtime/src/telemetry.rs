@@ -1,9 +1,8 @@
 //! Logs of the process itself, on stderr: compact lines for people on a terminal, one JSON object a line elsewhere.
 //!
-//! The level comes from the flag, else from `WEIR_LOG`, else it is `info`. What a field holds may come from an
-//! attacker: tracing-subscriber (0.3.23) escapes control characters in the message and in errors, but not in fields
-//! that are displayed (`%value`), so on a terminal every value is written here, control characters escaped. JSON
-//! escapes them by itself.
+//! What a field holds may come from an attacker: tracing-subscriber (0.3.23) escapes control characters in the message
+//! and in errors, but not in fields that are displayed (`%value`), so on a terminal every value is written here, control
+//! characters escaped. JSON escapes them by itself.
 
 use std::{
     fmt::{self, Write as _},
@@ -17,11 +16,6 @@ use tracing_subscriber::{
     fmt::{MakeWriter, format},
     layer::SubscriberExt as _,
 };
-
-/// The environment variable that sets the level: `debug`, or `info,runtime=debug`.
-pub const LEVEL_VARIABLE: &str = "WEIR_LOG";
-
-const STANDARD_LEVEL: &str = "info";
 
 /// In which shape lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,18 +45,7 @@ pub enum TelemetryError {
     Twice,
 }
 
-/// Sets up the logs of this process; `level` is the flag's.
-///
-/// # Errors
-/// [`TelemetryError`] for a level that is none, or when called twice.
-pub fn init(level: Option<&str>) -> Result<(), TelemetryError> {
-    let variable = std::env::var(LEVEL_VARIABLE).ok();
-    let level = level.or(variable.as_deref().filter(|text| !text.is_empty())).unwrap_or(STANDARD_LEVEL);
-    let subscriber = subscriber(level, Shape::of_stderr(), std::io::stderr)?;
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| TelemetryError::Twice)
-}
-
-/// What [`init`] sets up, writing elsewhere.
+/// Log lines of this level and shape, written there.
 ///
 /// # Errors
 /// [`TelemetryError::Level`].
@@ -79,7 +62,7 @@ where
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match shape {
         Shape::Terminal => layer
             .compact()
-            .with_ansi(true)
+            .with_ansi(std::env::var_os("NO_COLOR").is_none_or(|text| text.is_empty()))
             .fmt_fields(format::debug_fn(write_field).delimited(" "))
             .with_filter(filter)
             .boxed(),

@@ -27,8 +27,8 @@ impl Folded {
     }
 
     /// What holds, by id.
-    pub fn open(&self) -> impl Iterator<Item = &Finding> {
-        self.0.values().filter(|finding| finding.change != Change::Close)
+    pub fn into_open(self) -> impl Iterator<Item = Finding> {
+        self.0.into_values().filter(|finding| finding.change != Change::Close)
     }
 }
 
@@ -39,7 +39,7 @@ pub fn fold(revisions: impl IntoIterator<Item = Finding>) -> Vec<Finding> {
     for revision in revisions {
         folded.add(revision);
     }
-    folded.0.into_values().filter(|finding| finding.change != Change::Close).collect()
+    folded.into_open().collect()
 }
 
 /// Whether the finding should wake nobody: its rule is on trial, or an operator's filter suppressed it.

@@ -16,6 +16,7 @@ mod row;
 mod text;
 
 use row::{Columns, unambiguous};
+pub use text::is_invisible;
 use text::{clean, first_sentence, wrap};
 
 /// The narrowest width that is honoured.

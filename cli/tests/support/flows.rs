@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use detect::RuleSet;
 use enrich::{EnrichConfig, Lookups};
 use ingest::{AtEnd, FilesConfig};
@@ -75,7 +76,7 @@ pub(crate) async fn run(log: &mut dyn Instance, plan: Plan<'_>) -> anyhow::Resul
     }
     let flow = Flow::new(log, plan, &Trap::new(None, case.join), (&source, &collected));
     let ledgers = flow.run(case.replicas).await?.into_iter().map(|read| read.ledger).collect();
-    Ok(Came { findings: collected.findings(), ledgers, broken })
+    Ok(Came { findings: collected.take(), ledgers, broken })
 }
 
 struct Flow<'a> {
@@ -111,7 +112,7 @@ impl<'a> Flow<'a> {
             let collect = Box::new(Collect::new(self.collected.clone()));
             let seats = [
                 stages::enrich(lookups),
-                stages::matching(&self.around, Arc::clone(self.rules)).await?,
+                stages::matching(&self.around, Arc::clone(self.rules)).await?.context("stopped")?,
                 stages::correlate(&self.around, Arc::clone(self.rules)),
                 stages::sink(&self.around, "law", SINK.to_owned(), collect),
             ];

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use pipeline::log::Table;
 use schemas::{CodecError, Hash128, signal, state::DetectState};
 
-use super::{partition::Broken, state::PART};
+use super::state::{Broken, PART};
 
 /// The most bytes of state in one record.
 const PART_BYTES_MAX: usize = 250_000;

@@ -19,7 +19,7 @@ use schemas::{
 use super::{
     changelog::{self, Parts},
     report::Subject,
-    state::{Control, KeyState},
+    state::{Broken, Control, KeyState},
     timers::{Lane, Place, Timers},
 };
 use crate::{
@@ -66,11 +66,6 @@ pub struct Step {
     /// Keys of the changelog and their new state, or the parts of it; `None` for keys that are gone.
     pub states: Vec<(Vec<u8>, Option<DetectState>)>,
 }
-
-/// State that cannot be read or written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Broken(pub(super) String);
 
 impl Partition {
     /// The memory that a changelog stands for.

@@ -44,6 +44,11 @@ pub(super) struct Control {
     pub(super) watermarks: Watermarks,
 }
 
+/// State that cannot be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Broken(pub(super) String);
+
 /// State that cannot be read: another version's, or damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("detect state that cannot be read: {0}")]

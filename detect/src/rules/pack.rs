@@ -1,7 +1,8 @@
 //! The text of the rules: those that the binary carries, and those of a folder.
 //!
 //! In a folder, rules are files `<group>/<name>.yml` (or `.yaml`), with `<name>.test.yml` (or `.test.yaml`) beside them.
-//! A rule that lies elsewhere is a problem, so that none is passed over in silence; other files are left alone.
+//! A rule that lies elsewhere is a problem, so that none is passed over in silence; other files, and folders like
+//! `.git`, are left alone.
 //!
 //! Limits: a rule or test file has at most 1 MiB; a folder at most 10,000 of them, two levels deep.
 
@@ -78,9 +79,11 @@ impl Pack {
     /// The same and what lies in `folder`, as `<group>/<name>.yml` with `<name>.test.yml` beside it.
     ///
     /// # Errors
-    /// A folder or file that cannot be read or is too large, and a rule that does not lie in a finding group's folder.
+    /// A folder or file that cannot be read or is too large, a rule that does not lie in a finding group's folder, and a
+    /// folder without any rule.
     pub fn and_folder(mut self, folder: &Path) -> Result<Self, Vec<RuleProblem>> {
         let mut problems = Vec::new();
+        let before = self.files.len();
         for group in entries(folder, &mut problems) {
             if !group.is_dir() {
                 if stem(&group).is_some() {
@@ -89,6 +92,9 @@ impl Pack {
                 continue;
             }
             let name = group.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.starts_with('.') {
+                continue;
+            }
             if FindingGroup::named(&name).is_none() {
                 problems.push(RuleProblem::new(&group.to_string_lossy(), "the folder is no finding group"));
                 continue;
@@ -96,6 +102,10 @@ impl Pack {
             for file in entries(&group, &mut problems) {
                 self.files.extend(read(&name, &file, &mut problems));
             }
+        }
+        if self.files.len() == before && problems.is_empty() {
+            let problem = "there is no rule in this folder: they are files <group>/<name>.yml";
+            problems.push(RuleProblem::new(&folder.to_string_lossy(), problem));
         }
         if self.files.len() > FILES_MAX {
             problems

@@ -18,7 +18,7 @@ pub(super) struct Unknown;
 type Field<'a> = Result<Option<EventValue<'a>>, Unknown>;
 
 /// Whether a name that begins with `weir.` or `enrich.` is a field; other names are the record's own.
-pub(crate) fn is_known(path: &str) -> bool {
+pub(super) fn is_known(path: &str) -> bool {
     if let Some(name) = path.strip_prefix("weir.") {
         let run = Activity { run: Some(Run::default()), ..Activity::default() };
         return of_event(None, name).or_else(|_| of_activity(&run, name)).is_ok();

@@ -159,6 +159,12 @@ fn rules_in_the_wrong_place_are_named_and_not_passed_over() {
 }
 
 #[test]
+fn a_folder_without_a_rule_is_a_mistake_and_hidden_folders_are_left_alone() {
+    let problems = folder("none").unwrap_err();
+    assert!(problems[0].to_string().ends_with("<group>/<name>.yml"), "{problems:?}");
+}
+
+#[test]
 fn the_block_may_be_missing_and_lint_says_so() {
     let plain =
         GOOD.replace("weir: {major: 1, entity: {kind: user, field: weir.actor.id}, summary: done}\n", "");

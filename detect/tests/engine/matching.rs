@@ -63,6 +63,13 @@ fn an_event_without_its_bytes_is_matched_by_its_canonical_fields() {
 }
 
 #[test]
+fn a_changed_value_in_quotes_is_the_value() {
+    let quoted = ROLE.replace("\"Reader\"", r#""\"Reader\"""#);
+    let [finding] = findings(&of(&[event(&quoted, 0)])).try_into().unwrap();
+    assert_eq!(finding.facts["ModifiedProperties.Role.DisplayName.new"], "Reader");
+}
+
+#[test]
 fn a_signal_names_its_origin_its_rule_its_value_and_its_facts() {
     let [signal] = signals(&of(&[event("{}", 0), failure("Bob@x", 3)])).try_into().unwrap();
     assert_eq!((signal.group_value.as_str(), signal.actor.as_str()), ("198.51.100.7", "bob@x"));

@@ -237,12 +237,21 @@ mod tests {
 
     #[test]
     fn a_connector_is_known_by_the_name_people_see_too() {
-        let names = ["sharepoint", "office 365 outlook", "dropbox", "twitter", "http", "google sheets", "x"];
+        let names = [
+            "sharepoint",
+            "office 365 outlook",
+            "dropbox",
+            "twitter",
+            "http",
+            "google sheets",
+            "x",
+            "servicenow",
+        ];
         let found = block(&[], &names);
         let classes: Vec<&str> = found.classes.iter().map(|fact| fact.class.as_str()).collect();
         assert_eq!(
             classes,
-            ["business", "business", "external", "external", "external", "external", "external"]
+            ["business", "business", "external", "external", "external", "external", "external", "business"]
         );
         let names: Vec<&str> = found.classes.iter().map(|fact| fact.name.as_str()).collect();
         assert_eq!(names[1], "office 365 outlook", "the fact has the event's own name");

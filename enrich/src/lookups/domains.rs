@@ -124,7 +124,8 @@ impl Own<'_> {
 }
 
 /// Where no domain is configured, the event tells some: the actor's (of a guest, that of the tenant it is a guest in; of
-/// a partner's administrator, none), and that of the mailbox it is about.
+/// a partner's administrator, none), that of the mailbox it is about, and the tenant's first one in Exchange's own name
+/// of the mailbox.
 fn domains_seen(event: &Event) -> Vec<String> {
     let actor = &event.activity.actor;
     let is_guest = matches!(actor.kind.as_str(), "guest" | "partner") || Address::read(&actor.id).is_guest;
@@ -133,8 +134,15 @@ fn domains_seen(event: &Event) -> Vec<String> {
     let resource = &event.activity.resource;
     let mailbox = resource.id.split('\\').next().unwrap_or_default();
     let is_mailbox = resource.kind == "mailbox" && !Address::read(mailbox).is_guest;
-    let seen = [host.and_then(of), is_mailbox.then(|| of(mailbox)).flatten()];
+    let seen = [host.and_then(of), is_mailbox.then(|| of(mailbox)).flatten(), hosted(&resource.id)];
     seen.into_iter().flatten().filter(|domain| !family::is_provider(domain)).collect()
+}
+
+/// The domain in `forest/microsoft exchange hosted organizations/contoso.onmicrosoft.com/alice`.
+fn hosted(id: &str) -> Option<String> {
+    let mut parts = id.split('/');
+    parts.find(|part| part.eq_ignore_ascii_case("microsoft exchange hosted organizations"))?;
+    domain(parts.next()?)
 }
 
 fn is_outside(relation: &str) -> Option<bool> {

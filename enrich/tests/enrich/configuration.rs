@@ -44,6 +44,22 @@ fn every_problem_is_told_in_its_place() {
     );
 }
 
+/// Hours without a zone would never be asked.
+#[test]
+fn a_users_hours_need_a_zone_somewhere() {
+    let user = "enrich:\n  users: [{id: ann@contoso.com, hours: 08:00-18:00}]\n";
+    let (_, problems) = read(user);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("weir.yaml:2:") && problems[0].contains("zone"), "{problems:?}");
+    for zone in
+        ["  tenants: [{id: t, zone: Europe/Berlin}]\n", "  tenants: [{id: '*', zone: Europe/Berlin}]\n"]
+    {
+        assert_eq!(read(&format!("{user}{zone}")).1, Vec::<String>::new());
+    }
+    let own = user.replace("18:00", "18:00, zone: Asia/Tokyo");
+    assert_eq!(read(&own).1, Vec::<String>::new());
+}
+
 #[test]
 fn files_are_read_at_start_and_their_lines_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -125,6 +125,17 @@ fn without_configured_domains_the_mailbox_and_the_tenants_first_domain_tell_too(
     assert_eq!(forwarded(admin, &to, "joe"), ["external"; 4]);
     assert_eq!(forwarded("a@fabrikam.com", &["b@contoso.com"], "joe@contoso.com"), ["internal"]);
     assert_eq!(forwarded("alice@contoso.com", &["b@contoso.net"], "joe"), ["external"]);
+    let mailbox =
+        "eurpr03a010.prod.outlook.com/microsoft exchange hosted organizations/contoso.onmicrosoft.com/joe_1";
+    let to = ["b@contoso.net", "b@contoso.onmicrosoft.com", "b@fabrikam.com", "b@outlook.com"];
+    let expected = ["internal", "internal", "external", "external"];
+    for actor in ["alice@contoso.com", "nt authority\\system"] {
+        assert_eq!(
+            forwarded(actor, &to, mailbox),
+            expected,
+            "{actor}: the mailbox's own name has the first one"
+        );
+    }
 }
 
 #[test]

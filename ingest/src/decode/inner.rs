@@ -27,10 +27,13 @@ struct Wrapped<'a> {
     raw: Option<&'a RawValue>,
 }
 
-/// Whether it is such a row.
+/// Whether it is such a row. A Splunk export may repeat the record's fields, flat and in part, beside `_raw`.
 pub(super) fn is_row(record: &Record<'_>) -> bool {
+    let raw = || record.text("_raw").or_else(|| record.text("result._raw"));
+    let holds_an_object = || raw().is_some_and(|text| text.trim_start().starts_with('{'));
     let is_export = || record.has("_raw") || (record.has("result") && record.text("result._raw").is_some());
-    FIELDS.iter().any(|field| record.has(field)) || (!record.has("Operation") && is_export())
+    FIELDS.iter().any(|field| record.has(field))
+        || (is_export() && (!record.has("Operation") || holds_an_object()))
 }
 
 /// The text of the record inside.

@@ -42,7 +42,7 @@ pub const RAW_TOO_LONG: Reason = "raw_too_long";
 
 /// Left out on purpose: the row of a trigger or an action of a flow run.
 pub const ACTION_RUN: Reason = "action_run";
-/// Left out on purpose: the telemetry of a request that no cloud flow made.
+/// Left out on purpose: a row of telemetry that no cloud flow and no maker's `FlowExecution` made.
 pub const NOT_A_FLOW: Reason = "not_a_flow";
 
 /// Every reason a record can be rejected for.

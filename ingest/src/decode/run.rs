@@ -1,7 +1,7 @@
 //! Flow runs, in the three shapes that are documented: a row of the Dataverse table `flowruns`; a row of the platform's
 //! telemetry (`AppRequests`, or `requests` with its other column names); an event `FlowExecution` that a maker sends.
 //!
-//! Rows of triggers and actions (`AppDependencies`) are no runs and are left out, as are other applications' requests.
+//! Rows of triggers and actions (`AppDependencies`) are no runs and are left out, as are other applications' rows.
 //! No real row is public: field names are those of Microsoft's pages (powerapps-docs `flowrun`, power-platform
 //! `app-insights-cloud-flow`, Azure Monitor table reference).
 
@@ -10,6 +10,19 @@ use schemas::record::Record;
 use schemas::{Event, Hash128, Micros};
 
 use super::{Kind, Origin, Refused, audit, outcome, power_platform, reason, text};
+
+/// In a workspace, in Application Insights, and as its rows name their kind.
+const TELEMETRY_TABLES: [&str; 9] = [
+    "AppRequests",
+    "requests",
+    "request",
+    "AppDependencies",
+    "dependencies",
+    "dependency",
+    "AppEvents",
+    "customEvents",
+    "customEvent",
+];
 
 /// What the three shapes have in common once they are read.
 #[derive(Default)]
@@ -36,7 +49,7 @@ pub(super) fn decode(record: &Record<'_>, origin: &Origin) -> Result<Kind, Refus
             Some(found) => found,
             None => return Ok(Kind::Skip(reason::ACTION_RUN)),
         }
-    } else if is_request(record) {
+    } else if is_telemetry(record) {
         return Ok(Kind::Skip(reason::NOT_A_FLOW));
     } else {
         let message = "an object that is neither an audit record nor a flow run".to_owned();
@@ -79,11 +92,11 @@ fn telemetry_fields(record: &Record<'_>) -> Option<&'static str> {
     })
 }
 
-/// B. A row of the telemetry of requests: other applications write to the same tables.
-fn is_request(record: &Record<'_>) -> bool {
+/// B and C. A row of the tables that runs, their actions and makers' events are in: other applications write there too.
+fn is_telemetry(record: &Record<'_>) -> bool {
     ["Type", "itemType"].iter().any(|field| {
         let table = record.text(field).unwrap_or_default();
-        ["AppRequests", "requests", "request"].iter().any(|name| table.eq_ignore_ascii_case(name))
+        TELEMETRY_TABLES.iter().any(|name| table.eq_ignore_ascii_case(name))
     })
 }
 

@@ -19,6 +19,7 @@ use tokio::sync::mpsc::Sender;
 use crate::decode::{self, Decoded, Origin};
 use crate::progress::Progress;
 
+mod balance;
 mod csv;
 mod frame;
 mod frames;

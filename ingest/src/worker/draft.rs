@@ -119,7 +119,7 @@ impl Filling<'_> {
                     entry.counts.read += 1;
                     entry.counts.rejected += 1;
                     *self.draft.summary.rejected.entry(reason).or_default() += 1;
-                    tracing::warn!(file, line = found.line, reason, message, "rejected a record");
+                    tracing::warn!(file, line = found.line, reason, why = message, "rejected a record");
                 }
                 Ok(())
             }
@@ -155,12 +155,14 @@ impl Filling<'_> {
         Ok(())
     }
 
-    /// Keeps the greatest time of the event's tenant and content type.
+    /// Keeps the greatest time of the event's tenant and content type, but none that has not come yet: one record with a
+    /// wrong date would make all that follow too late for the stages after this one.
     fn mark(&mut self, event: &Event) {
         let key = (event.tenant.clone(), event.content_type.clone());
         let time = self.memory.marks.entry(key).or_insert(Micros::START);
-        if event.time > *time {
-            *time = event.time;
+        let reached = event.time.min(self.now);
+        if reached > *time {
+            *time = reached;
             self.marks_moved = true;
         }
     }

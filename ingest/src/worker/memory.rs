@@ -110,7 +110,7 @@ pub(super) fn refuse_foreign(record: &Incoming, clock: &Clock) -> Vec<Outgoing> 
         partition = record.at.partition.0,
         offset = record.offset.0,
         reason = NOT_OURS,
-        message,
+        why = message,
         "rejected a record"
     );
     let refusal = Refusal {

@@ -140,6 +140,22 @@ fn a_broken_element_takes_no_other_with_it_on_one_line() {
     }
 }
 
+/// Records of several workloads, and of several downloads, do not begin with the same key.
+#[test]
+fn a_broken_element_takes_no_other_with_it_where_they_begin_in_several_ways() {
+    let keys = ["CreationTime", "AppAccessContext", "Id"];
+    for place in 3..18 {
+        for cut in [30, 60, 66] {
+            let mut elements: Vec<String> = (0..20)
+                .map(|n| format!("{{\"{}\":\"{}\",\"v\":[{{\"Name\":{n}}}]}}", keys[n % 3], "w".repeat(40)))
+                .collect();
+            elements[place].truncate(cut);
+            let all = texts(format!("[{}]", elements.join(",")).as_bytes());
+            assert!(all.iter().map(|(_, text)| text).eq(&elements), "{place} {cut}: {all:?}");
+        }
+    }
+}
+
 #[test]
 fn damage_at_any_place_of_a_long_file_takes_nothing_with_it() {
     let record =
@@ -205,7 +221,11 @@ fn the_lines_of_a_splunk_export_carry_the_record() {
     let record = "{\"Id\":\"1\",\"CreationTime\":\"2024-05-01T10:00:00\",\"Operation\":\"Op\"}";
     let raw = record.replace('"', "\\\"");
     let line = format!("{{\"preview\":false,\"result\":{{\"_raw\":\"{raw}\",\"_time\":\"x\"}}}}");
-    for text in [line, format!("{{\"_raw\":\"{raw}\",\"host\":\"h\"}}")] {
+    let row = format!("{{\"_raw\":\"{raw}\",\"host\":\"h\"}}");
+    let flat = format!(
+        "{{\"Id\":\"1\",\"CreationTime\":\"2024-05-01T10:00:00\",\"Operation\":\"Op\",\"_raw\":\"{raw}\"}}"
+    );
+    for text in [line, row, flat] {
         let event = event_of(&text);
         assert_eq!((event.native_id.as_str(), event.raw.as_slice()), ("1", record.as_bytes()));
     }

@@ -100,6 +100,26 @@ fn requests_of_other_applications_are_left_out() {
 }
 
 #[test]
+fn other_rows_of_the_tables_of_actions_and_makers_events_are_left_out() {
+    for kind in [
+        "\"Type\":\"AppDependencies\"",
+        "\"itemType\":\"dependency\"",
+        "\"Type\":\"AppEvents\"",
+        "\"itemType\":\"customEvent\"",
+    ] {
+        let row = format!(
+            r#"{{"TimeGenerated":"2024-05-01T10:00:00Z",{kind},"Name":"PageView","Properties":{{"a":"b"}}}}"#
+        );
+        assert_eq!(reason_of(row.as_bytes()), "not_a_flow", "{kind}");
+    }
+    let row = format!(
+        r#"{{"TimeGenerated":"2024-05-01T10:00:00Z","Type":"AppEvents","Name":"FlowExecution","Properties":{PROPERTIES}}}"#
+    );
+    assert_eq!(event_of(&row).operation, "FlowExecution");
+    assert_eq!(reason_of(br#"{"Type":"AppTraces","Name":"x","Properties":{}}"#), "unknown_shape");
+}
+
+#[test]
 fn a_makers_event_is_a_run_in_an_envelope_and_in_a_row() {
     let envelope = format!(
         r#"{{"name":"Microsoft.ApplicationInsights.x.Event","time":"2024-05-01T10:00:00Z","iKey":"k","tags":{{}},

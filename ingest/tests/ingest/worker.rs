@@ -94,6 +94,20 @@ async fn the_watermark_says_how_far_each_feed_has_come_on_every_partition() {
     }
 }
 
+/// One record with a wrong date must not make all that follow too late.
+#[tokio::test]
+async fn the_watermark_never_runs_ahead_of_the_clock() {
+    let bench = Bench::new(1);
+    bench.write(
+        "a.jsonl",
+        [record(1, "2024-05-01T10:00:00", "a"), record(2, "2099-01-01T00:00:00", "a")].concat().as_bytes(),
+    );
+    bench.run(&bench.source()).await.unwrap();
+    let (events, marks) = bench.events().await;
+    assert_eq!(events.len(), 2, "the record itself goes on as it is");
+    assert_eq!(marks[0].1.marks[0].time, bench.clock.now());
+}
+
 #[tokio::test]
 async fn bytes_that_are_too_many_go_to_the_dead_letter_and_the_event_goes_on() {
     let bench = Bench::new(1);

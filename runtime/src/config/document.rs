@@ -11,9 +11,6 @@ use super::{
 /// A configuration file may have so many bytes.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Lists and maps may be nested so deep.
-pub const DEPTH_MAX: usize = 32;
-
 /// A parsed file.
 #[derive(Debug)]
 pub struct Document {
@@ -44,7 +41,7 @@ impl Document {
     /// Parses `text`; problems will name it `name`.
     ///
     /// # Errors
-    /// [`ConfigError`] when it is no YAML, nested deeper than [`DEPTH_MAX`], or no map of keys.
+    /// [`ConfigError`] when it is no YAML, nested deeper than 32 levels, or no map of keys.
     pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
         let at = |fault: Fault| problem(name, &fault);
         let (root, faults) = tree::parse(text).map_err(at)?;

@@ -5,7 +5,8 @@
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, StrInput};
 
-use super::document::DEPTH_MAX;
+/// Lists and maps may be nested so deep.
+const DEPTH_MAX: usize = 32;
 
 /// A place in the file; both count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -295,21 +295,25 @@ impl Group {
 
     fn pull(&mut self) {
         let mut taken: Vec<Incoming> = Vec::new();
+        let mut troubled = None;
         let mut wait = POLL;
-        while taken.len() < TAKE_MAX {
+        for _ in 0..TAKE_MAX {
             match self.consumer.poll(wait) {
                 None => break,
                 Some(Ok(message)) => taken.extend(incoming(&message, self.shared.names())),
                 Some(Err(error)) => {
-                    match errors::ending(&error, &self.shared.identity.name, "reading") {
-                        Some(ending) => self.shared.end(ending),
-                        // Not waited for: the next poll waits.
-                        None => self.patience.note(&error),
+                    if let Some(ending) = errors::ending(&error, &self.shared.identity.name, "reading") {
+                        self.shared.end(ending);
+                        break;
                     }
-                    break;
+                    troubled = Some(error);
                 }
             }
             wait = Duration::ZERO;
+        }
+        if let Some(error) = troubled {
+            // Once, however many errors have queued up; not waited for, since the next poll waits.
+            self.patience.note(&error);
         }
         if !taken.is_empty() {
             self.patience.reset();

@@ -172,7 +172,7 @@ const INSTEAD: &[(&str, &str)] = &[
     ("group.instance.id", "use static_membership"),
     ("isolation.level", "always read_committed"),
     ("plugin.library.paths", "no code is loaded"),
-    ("sasl.password", "use password_file"),
+    ("sasl.password", "use password: {file: path}"),
     ("sasl.oauthbearer.token.endpoint.url", "no server is called for a token"),
     ("session.timeout.ms", "use session_timeout"),
     ("ssl.endpoint.identification.algorithm", "names in certificates are always verified"),

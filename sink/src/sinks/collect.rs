@@ -16,10 +16,10 @@ use crate::fold::Folded;
 pub struct Collected(Arc<Mutex<Folded>>);
 
 impl Collected {
-    /// What holds so far, by id.
+    /// What holds, by id; nothing is kept of it.
     #[must_use]
-    pub fn findings(&self) -> Vec<Finding> {
-        self.lock().open().cloned().collect()
+    pub fn take(&self) -> Vec<Finding> {
+        std::mem::take(&mut *self.lock()).into_open().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Folded> {

@@ -1,6 +1,9 @@
 //! One finding's row: a short id, when, and who did what.
 
-use schemas::{Micros, finding::Finding};
+use schemas::{
+    Micros,
+    finding::{Entity, Finding},
+};
 
 use super::{
     text::{GLUE, clean},
@@ -12,6 +15,8 @@ const ID_CHARS_MIN: usize = 8;
 /// The longest entity and summary, in characters.
 const ENTITY_CHARS_MAX: usize = 100;
 const SUMMARY_CHARS_MAX: usize = 300;
+/// A name that was cut still says which one is meant when so much of it is left.
+const MENTION_CHARS_MIN: usize = 32;
 /// With fewer columns than this left for the text, it goes on a line of its own.
 const TEXT_COLUMNS_MIN: usize = 30;
 
@@ -33,10 +38,10 @@ impl Columns {
         let lead = format!("  {id}  {:<1$}  ", when(finding), self.when_chars);
         let indent = lead.chars().count();
         let events = usize::try_from(finding.event_count).unwrap_or_default();
-        let entity = clean(&finding.entity.id, ENTITY_CHARS_MAX);
         let summary = clean(&finding.summary, SUMMARY_CHARS_MAX);
         // A summary that names the entity says it all.
-        let entity = if names(&summary, &entity) { String::new() } else { entity };
+        let named = says_which(&finding.entity).any(|name| names(&summary, &clean(name, SUMMARY_CHARS_MAX)));
+        let entity = if named { String::new() } else { clean(&finding.entity.id, ENTITY_CHARS_MAX) };
         let parts: Vec<String> = [entity, summary].into_iter().filter(|part| !part.is_empty()).collect();
         let events = count(events, "event").replace(' ', &GLUE.to_string());
         let text = format!("{} ·{GLUE}{events}", parts.join(" · "));
@@ -49,13 +54,32 @@ impl Columns {
     }
 }
 
-/// Whether the entity stands in the summary by itself, and not only as a part of another name.
+/// What names the entity: its id; of a mailbox also what follows Exchange's path to it.
+fn says_which(entity: &Entity) -> impl Iterator<Item = &str> {
+    let path = entity.id.rsplit_once('/').filter(|_| entity.kind == "mailbox");
+    std::iter::once(entity.id.as_str()).chain(path.map(|(_, name)| name).filter(|name| !name.is_empty()))
+}
+
+/// Whether the entity stands in the summary by itself, and not only as a part of another name: whole, or cut.
 fn names(summary: &str, entity: &str) -> bool {
-    let is_apart = |c: char| c.is_whitespace() || "(),:;\"'".contains(c);
+    let ends_apart = |text: &str| text.chars().next_back().is_none_or(is_apart);
     let mut between = summary.split(entity).zip(summary.split(entity).skip(1));
-    between.any(|(before, after)| {
-        before.chars().next_back().is_none_or(is_apart) && after.chars().next().is_none_or(is_apart)
-    })
+    let whole =
+        between.any(|(before, after)| ends_apart(before) && after.chars().next().is_none_or(is_apart));
+    whole
+        || summary.match_indices('…').any(|(at, _)| {
+            let shown = summary.get(..at).unwrap_or_default();
+            beginnings(entity).any(|beginning| shown.strip_suffix(beginning).is_some_and(ends_apart))
+        })
+}
+
+fn is_apart(c: char) -> bool {
+    c.is_whitespace() || "(),:;\"'".contains(c)
+}
+
+/// What may be left of the entity where it was cut.
+fn beginnings(entity: &str) -> impl Iterator<Item = &str> {
+    entity.char_indices().skip(MENTION_CHARS_MIN).filter_map(|(at, _)| entity.get(..at))
 }
 
 /// How many digits tell every id from every other, but not fewer than eight.

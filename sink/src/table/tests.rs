@@ -97,6 +97,27 @@ fn an_entity_that_the_summary_names_is_not_said_twice() {
 }
 
 #[test]
+fn an_entity_that_was_cut_in_the_summary_is_not_said_twice_either() {
+    let mailbox = format!("server.example/{}/mailbox-of-alice", "organisation/".repeat(9));
+    let mentions_of = |kind: &str, summary: String| {
+        let entity = Entity { kind: kind.to_owned(), id: mailbox.clone() };
+        let table = render(&[Finding { entity, summary, ..finding(1) }], &Layout::default());
+        table.matches("server.example/").count()
+    };
+    let mentions = |summary| mentions_of("mailbox", summary);
+    let cut = |chars: usize| mailbox.chars().take(chars).collect::<String>();
+    // By the rule's own bound on a value, and by the table's on a summary.
+    assert_eq!(mentions(format!("bob set mailbox {}… to forward", cut(120))), 1);
+    assert_eq!(mentions(format!("{} set mailbox {mailbox}", "b".repeat(200))), 1);
+    // By its last part, which says which mailbox it is, though not which file.
+    assert_eq!(mentions("bob set mailbox mailbox-of-alice".to_owned()), 0);
+    assert_eq!(mentions_of("file", "bob changed mailbox-of-alice".to_owned()), 1);
+    // Too little of it is left, or it is the end of another name.
+    assert_eq!(mentions(format!("bob set mailbox {}… to forward", cut(20))), 2);
+    assert_eq!(mentions(format!("bob set mailbox my{}… to forward", cut(120))), 2);
+}
+
+#[test]
 fn times_do_not_repeat_what_is_the_same() {
     let over =
         |micros| render(&[Finding { last_time: START.plus(micros), ..finding(1) }], &Layout::default());

@@ -26,7 +26,8 @@ pub(super) fn clean(text: &str, chars_max: usize) -> String {
 }
 
 /// Controls, and the format characters that hide or reorder text.
-fn is_invisible(char: char) -> bool {
+#[must_use]
+pub fn is_invisible(char: char) -> bool {
     char.is_control()
         || matches!(char,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'

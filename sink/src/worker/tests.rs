@@ -161,7 +161,7 @@ fn the_ledger_balances_over_a_log() {
             Tally { read: 5, emitted: 4, rejected, outputs: 5, steps: tally.steps, ..Tally::default() };
         assert_eq!(tally, expected);
         assert!(tally.balance());
-        let ids: Vec<_> = collected.findings().iter().map(|finding| (finding.id, finding.revision)).collect();
+        let ids: Vec<_> = collected.take().iter().map(|finding| (finding.id, finding.revision)).collect();
         assert_eq!(ids, [(finding(1).id, 2)], "finding 2 was closed");
         let mut reader = log.reader().await.unwrap();
         let receipts = reader.follow(Topic::Receipt, From::Start).await.unwrap().records;

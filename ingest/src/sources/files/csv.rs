@@ -10,8 +10,8 @@
 
 use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
 
+use super::balance::is_balanced;
 use super::frame::{Content, Cut, Frame, Held, RECORD_BYTES_MAX};
-use super::head::is_balanced;
 use crate::decode::reason;
 
 /// The header's names of the column, in any case, the surest first.

@@ -1,5 +1,6 @@
 //! What a file is, told from its first 64 KiB and never from its name.
 
+use super::balance::is_balanced;
 use super::csv;
 use super::frame::Cut;
 use crate::decode::reason;
@@ -90,28 +91,6 @@ fn lines_of(head: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
         let text = line.trim_ascii_start();
         (!text.is_empty()).then(|| (line.len() - text.len(), text.trim_ascii_end()))
     })
-}
-
-/// Whether brackets and strings are closed at the end and not before.
-pub(super) fn is_balanced(line: &[u8]) -> bool {
-    let (mut depth, mut inside, mut escaped) = (0_u64, false, false);
-    let line = line.strip_suffix(b",").unwrap_or(line);
-    for (index, byte) in line.iter().enumerate() {
-        match (byte, inside) {
-            _ if escaped => escaped = false,
-            (b'\\', true) => escaped = true,
-            (b'"', _) => inside = !inside,
-            (b'{' | b'[', false) => depth += 1,
-            (b'}' | b']', false) => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    return index + 1 == line.len();
-                }
-            }
-            _ => {}
-        }
-    }
-    false
 }
 
 /// A UTF-16 byte-order mark, or NUL in every second byte at the start.

@@ -12,7 +12,7 @@ use memchr::memchr3;
 use super::frame::{Content, Cut, Frame, Held, RECORD_BYTES_MAX};
 use super::keys::Keys;
 use super::open::{Inner, Open, Text};
-use super::split;
+use super::split::Beginnings;
 use crate::decode::reason;
 
 /// Where the scanner stands between values.
@@ -35,8 +35,8 @@ pub(super) struct Values {
     fresh: bool,
     /// An object that begins a line at this column or before it is a record.
     resync: Option<usize>,
-    /// How the last whole element of the list begins.
-    beginning: Vec<u8>,
+    /// How the elements of the list begin.
+    beginnings: Beginnings,
     /// What is read is the last of several in a broken element: it is not looked into again.
     is_last: bool,
 }
@@ -63,7 +63,7 @@ impl Values {
             indent: 0,
             fresh: true,
             resync: None,
-            beginning: Vec::new(),
+            beginnings: Beginnings::new(),
             is_last: false,
         }
     }
@@ -261,18 +261,10 @@ impl Values {
         let bytes = rest.get(..end).unwrap_or_default();
         self.keep(bytes, out);
         if self.open.take().is_some_and(|open| !open.rest_of_wrapper) && !self.split(out) {
-            self.note_beginning();
+            self.beginnings.note(self.held.bytes());
             self.held.end(out);
         }
         end
-    }
-
-    fn note_beginning(&mut self) {
-        if let Some(beginning) = split::beginning(self.held.bytes())
-            && self.beginning != beginning
-        {
-            self.beginning = beginning.to_vec();
-        }
     }
 
     /// Cuts a broken element where others begin in it. The last of these is read anew: it may have no end yet, or too
@@ -282,7 +274,7 @@ impl Values {
             return false;
         }
         let element = self.held.bytes();
-        let others = split::others(element, &self.beginning);
+        let others = self.beginnings.others(element);
         let Some(last) = others.last().and_then(|at| element.get(*at..)).map(<[u8]>::to_vec) else {
             return false;
         };
