@@ -16,10 +16,11 @@ use schemas::{
     watermark::Watermark,
 };
 
+pub use super::state::Broken;
 use super::{
     changelog::{self, Parts},
     report::Subject,
-    state::{Broken, Control, KeyState},
+    state::{Control, KeyState},
     timers::{Lane, Place, Timers},
 };
 use crate::{
