@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+#[path = "support/six.rs"]
+mod six;
 #[path = "support/scan.rs"]
 mod support;
 
-use support::{Ledger, corpus, scan, six, weir};
+use six::{corpus, six};
+use support::{Ledger, scan, weir};
 
 #[derive(Deserialize)]
 struct Labelled {

@@ -27,6 +27,8 @@ mod load;
 mod process;
 #[path = "support/random.rs"]
 mod random;
+#[path = "support/six.rs"]
+mod six;
 
 use audit::{Audit, audit};
 use folded::fold;

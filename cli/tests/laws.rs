@@ -11,6 +11,8 @@ mod law;
 mod logs;
 #[path = "support/records.rs"]
 mod records;
+#[path = "support/six.rs"]
+mod six;
 
 use law::{Bounds, Breaks, Kind, MEMORY, holds};
 

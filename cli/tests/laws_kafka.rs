@@ -16,6 +16,8 @@ mod law;
 mod logs;
 #[path = "support/records.rs"]
 mod records;
+#[path = "support/six.rs"]
+mod six;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -6,16 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::random::Random;
-
-/// The six files of README's command.
-const FILES: [&str; 6] = [
-    "det-eng-samples.jsonl",
-    "splunk-security-content.jsonl",
-    "pnp-analytics-insights.jsonl",
-    "pnp-cli-microsoft365.jsonl",
-    "plaso.jsonl",
-    "microsoft-docs.jsonl",
-];
+use crate::six::six;
 
 /// Writes both files into `folder`, and gives their paths.
 pub(crate) fn write(folder: &Path, copies: usize, random: &mut Random) -> [PathBuf; 2] {
@@ -32,8 +23,7 @@ pub(crate) fn write(folder: &Path, copies: usize, random: &mut Random) -> [PathB
 
 fn many(copies: usize) -> Vec<String> {
     let mut records: Vec<Value> = Vec::new();
-    for file in FILES {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(file);
+    for path in six() {
         let text = std::fs::read_to_string(path).unwrap();
         records.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
     }

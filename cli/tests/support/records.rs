@@ -3,19 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::law::Case;
+use crate::six::six;
 
 /// The records of README's command.
 pub(crate) fn corpus() -> Result<Vec<String>, String> {
     let mut lines = Vec::new();
-    for name in [
-        "det-eng-samples.jsonl",
-        "splunk-security-content.jsonl",
-        "pnp-analytics-insights.jsonl",
-        "pnp-cli-microsoft365.jsonl",
-        "plaso.jsonl",
-        "microsoft-docs.jsonl",
-    ] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(name);
+    for path in six() {
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         lines.extend(text.lines().map(str::to_owned));
     }

@@ -1,7 +1,7 @@
 //! Runs the binary as a user does and reads what it prints.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde::Deserialize;
@@ -41,25 +41,6 @@ pub(crate) struct Found {
     pub(crate) severity: String,
     /// What proves it.
     pub(crate) event_ids: Vec<String>,
-}
-
-/// A file of the corpus.
-pub(crate) fn corpus(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(name)
-}
-
-/// The six files of README's command.
-pub(crate) fn six() -> Vec<PathBuf> {
-    [
-        "det-eng-samples.jsonl",
-        "splunk-security-content.jsonl",
-        "pnp-analytics-insights.jsonl",
-        "pnp-cli-microsoft365.jsonl",
-        "plaso.jsonl",
-        "microsoft-docs.jsonl",
-    ]
-    .map(corpus)
-    .to_vec()
 }
 
 /// The binary with these arguments, run to its end.
