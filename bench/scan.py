@@ -9,7 +9,6 @@ The file is made from the corpus: every copy of a record gets an Id and a second
 import json
 import os
 import pathlib
-import resource
 import subprocess
 import sys
 import tempfile
@@ -45,10 +44,14 @@ def main():
         count = write(path, megabytes)
         subprocess.run([ROOT / "target/release/bench", "read"] + [path], check=True)
         start = time.monotonic()
-        done = subprocess.run([ROOT / "target/release/weir", "scan", "--format", "json", path], stdout=subprocess.PIPE, check=True)
-        wall = time.monotonic() - start
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        report = json.loads(done.stdout)
+        with open(os.path.join(folder, "report.json"), "w+b") as out:
+            weir = subprocess.Popen([ROOT / "target/release/weir", "scan", "--format", "json", path], stdout=out)
+            _, status, used = os.wait4(weir.pid, 0)
+            wall = time.monotonic() - start
+            if status != 0:
+                sys.exit(f"the scan ended with {os.waitstatus_to_exitcode(status)}")
+            out.seek(0)
+            report = json.load(out)
         cpu = used.ru_utime + used.ru_stime
         print(f"{megabytes} MB, {count} records, {len(report['findings'])} findings, ledger {report['ledger']}")
         print(f"{count / wall:,.0f} records/s, {cpu / count * 1e6:.1f} CPU µs a record, peak {used.ru_maxrss / 1024:,.0f} MiB")

@@ -56,6 +56,12 @@ fn shown(text: &str) -> String {
 
 fn of(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
+        if let Some(SinkError::Open { cause, .. }) = cause.downcast_ref::<SinkError>()
+            && cause.kind() == std::io::ErrorKind::WouldBlock
+        {
+            // Another process has the file.
+            return LATER;
+        }
         if cause.is::<WrongConfig>() || cause.is::<SinkError>() {
             return CONFIG;
         }
@@ -71,7 +77,7 @@ fn of(error: &anyhow::Error) -> u8 {
         match cause.downcast_ref::<IngestError>() {
             Some(IngestError::Log(error)) => return of_log(error),
             Some(IngestError::Paths(_)) => return CONFIG,
-            Some(IngestError::Codec(_) | IngestError::Reader) | None => {}
+            Some(IngestError::Codec(_) | IngestError::Damaged { .. } | IngestError::Reader) | None => {}
         }
         if cause.is::<std::io::Error>() {
             return IO;
@@ -100,10 +106,11 @@ mod tests {
     #[test]
     fn what_stopped_a_command_is_found_under_every_context() {
         let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
-        let sink = SinkError::Open { sink: "archive".to_owned(), path: "x".into(), cause: full() };
-        let cases: [(anyhow::Error, u8); 6] = [
+        let sink = |cause| SinkError::Open { sink: "archive".to_owned(), path: "x".into(), cause };
+        let cases: [(anyhow::Error, u8); 7] = [
             (Stopped.into(), 75),
-            (sink.into(), 78),
+            (sink(full()).into(), 78),
+            (sink(std::io::ErrorKind::WouldBlock.into()).into(), 75),
             (WrongConfig(Vec::new()).into(), 78),
             (full().into(), 74),
             (WorkerError::Log(LogError::Full("the disk".to_owned())).into(), 75),

@@ -1,7 +1,9 @@
 //! What a scan or a run says at its end.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write};
 
+use pipeline::Reason;
 use pipeline::worker::Tally;
 use schemas::finding::Finding;
 use schemas::ledger::Counts;
@@ -48,13 +50,19 @@ pub(crate) fn ledger(counts: &Counts) -> String {
     text
 }
 
-/// The ledger, and how much of it is of this run.
-pub(crate) fn run(read: &Read) -> String {
+/// The ledger, and how much of it is of this run, which may have been stopped before its end.
+pub(crate) fn run(read: &Read, stopped: bool) -> String {
+    if stopped && read.ledger.read == 0 {
+        // Whether there is a ledger from earlier runs is not known either.
+        return "ledger: nothing was read before the stop\n".to_owned();
+    }
     let mut text = ledger(&read.ledger);
-    if read.now.read == 0 {
-        text.push_str("        nothing new: all of them were read by earlier runs\n");
-    } else if read.now.read < read.ledger.read {
-        text.push_str(&format!("        {} of them in this run\n", read.now.read));
+    if read.now.read < read.ledger.read {
+        text.push_str(&if read.now.read == 0 && !stopped {
+            "        nothing new: all of them were read by earlier runs\n".to_owned()
+        } else {
+            format!("        {} of them in this run\n", read.now.read)
+        });
     }
     text
 }
@@ -63,17 +71,24 @@ pub(crate) fn run(read: &Read) -> String {
 pub(crate) fn stages(tallies: &[(String, Tally)]) -> String {
     let mut text = String::from("stages, which count the watermarks between the records too:\n");
     for (title, tally) in tallies {
-        let skipped: u64 = tally.skipped.values().sum();
-        let rejected: u64 = tally.rejected.values().sum();
         text.push_str(&format!(
-            "{title}: {} read = {} worked on + {skipped} skipped + {rejected} rejected; {} written in {}\n",
+            "{title}: {} read = {} worked on + {} + {}; {} written in {}\n",
             tally.read,
             tally.emitted,
+            reasons(&tally.skipped, "skipped"),
+            reasons(&tally.rejected, "rejected"),
             tally.outputs,
             count(tally.steps, "step")
         ));
     }
     text
+}
+
+/// How many there are, and of these how many for each reason: `8 skipped (housekeeping 1, no_match 7)`.
+fn reasons(counts: &BTreeMap<Reason, u64>, what: &str) -> String {
+    let sum: u64 = counts.values().sum();
+    let each: Vec<String> = counts.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+    if each.is_empty() { format!("{sum} {what}") } else { format!("{sum} {what} ({})", each.join(", ")) }
 }
 
 #[derive(Serialize)]
@@ -148,6 +163,52 @@ impl Write for Escaped<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a run of so many records says after the ledger of all.
+    fn after_the_ledger(all: i64, now: i64, stopped: bool) -> String {
+        let counts = |read| Counts { read, emitted: read, ..Counts::default() };
+        let text = run(&Read { ledger: counts(all), now: counts(now), ..Read::default() }, stopped);
+        let ledger = format!("ledger: {all} records read = {all} events");
+        assert!(text.starts_with(&ledger), "{text}");
+        text.lines().skip(1).map(|line| line.trim().to_owned() + "\n").collect()
+    }
+
+    #[test]
+    fn a_run_says_that_nothing_is_new_only_when_it_has_looked() {
+        let nothing_new = "nothing new: all of them were read by earlier runs\n";
+        assert_eq!(after_the_ledger(9, 0, false), nothing_new);
+        assert_eq!(after_the_ledger(9, 0, true), "0 of them in this run\n");
+        assert_eq!(after_the_ledger(9, 2, false), "2 of them in this run\n");
+        assert_eq!(after_the_ledger(9, 2, true), "2 of them in this run\n");
+        assert_eq!(after_the_ledger(9, 9, false), "");
+        assert_eq!(after_the_ledger(0, 0, false), "", "sources that hold nothing");
+        let stopped = run(&Read::default(), true);
+        assert_eq!(stopped, "ledger: nothing was read before the stop\n");
+    }
+
+    #[test]
+    fn what_a_stage_left_out_stands_with_its_reasons() {
+        let tally = Tally {
+            read: 20,
+            emitted: 9,
+            skipped: [("late", 3), ("no_rule", 5)].into(),
+            rejected: [("not_ours", 3)].into(),
+            outputs: 12,
+            steps: 1,
+            ..Tally::default()
+        };
+        assert!(tally.balance());
+        let text = stages(&[("correlate".to_owned(), tally), ("sink a".to_owned(), Tally::default())]);
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "correlate: 20 read = 9 worked on + 8 skipped (late 3, no_rule 5) + 3 rejected (not_ours 3); \
+                 12 written in 1 step",
+                "sink a: 0 read = 0 worked on + 0 skipped + 0 rejected; 0 written in 0 steps",
+            ]
+        );
+    }
 
     #[test]
     fn escaped_json_says_the_same_and_holds_nothing_that_a_terminal_obeys() {

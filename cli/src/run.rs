@@ -39,9 +39,10 @@ pub(crate) async fn run(args: &RunArgs, screen: &Screen) -> anyhow::Result<ExitC
     let done = flow::run(&around, head, levels).await;
     bar.finish().await;
     let done = done?;
-    let mut text = report::run(&done.head);
+    let stopped = shutdown.token().is_cancelled();
+    let mut text = report::run(&done.head, stopped);
     text.push_str(&report::stages(&done.tallies));
-    if shutdown.token().is_cancelled() {
+    if stopped {
         text.push_str("stopped: the next run goes on from here\n");
     }
     crate::text::print(&text)?;

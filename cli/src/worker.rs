@@ -25,7 +25,7 @@ pub(crate) async fn ingest(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
     let head =
         head::ingest(&around, config.sources.into_iter().map(|source| (source, Arc::default())).collect());
     let done = flow::run(&around, head, Vec::new()).await?;
-    crate::text::print(&report::run(&done.head))?;
+    crate::text::print(&report::run(&done.head, around.stop.is_cancelled()))?;
     Ok(ExitCode::SUCCESS)
 }
 

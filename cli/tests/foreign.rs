@@ -1,6 +1,11 @@
 //! Records on Weir's topics that are not Weir's: dead-lettered by the stage that reads them, with the reason and their
 //! bytes; everything else goes on.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot be set up has failed"
+)]
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -83,7 +88,9 @@ async fn produce(logs: &dyn Logs) -> usize {
             // Of the ledger, each source reads its own partition.
             let partition =
                 if topic == Topic::Ledger { partition_of(b"exports", PARTITIONS) } else { Partition(0) };
-            records.push(Outgoing::keyed(topic, key, value).to(Route::Exact(partition)));
+            let mut record = Outgoing::keyed(topic, key, value).to(Route::Exact(partition));
+            record.headers = vec![("traceparent".to_owned(), format!("00-{number}").into())];
+            records.push(record);
         }
     }
     handle.commit(Step { lease, finished: BTreeMap::new(), records }).await.unwrap();
@@ -122,7 +129,12 @@ async fn check(logs: &dyn Logs) {
             assert_eq!(header(dead_letter::TOPIC), topic.to_string());
             assert_eq!(header(dead_letter::STAGE), stage.name());
             assert_eq!(header(dead_letter::REASON), "not_ours");
-            assert!(letter.key.starts_with(b"stranger-"), "the key is kept");
+            assert_eq!(header(dead_letter::CLASS), format!("weir.{stage}"));
+            assert_eq!(header(dead_letter::EXCEPTION_CLASS), format!("weir.{stage}.not_ours"));
+            assert_eq!(header(dead_letter::ATTEMPTS), "1");
+            let key = String::from_utf8(letter.key.to_vec()).unwrap();
+            let number = key.strip_prefix("stranger-").expect("the key is kept");
+            assert_eq!(header("traceparent"), format!("00-{number}"), "its own headers too");
         }
     }
 }

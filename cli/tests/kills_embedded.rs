@@ -95,6 +95,18 @@ limits: {{records_max: {BATCH_RECORDS}}}
         }
     }
 
+    /// Waits until the process has begun to write: it listened to signals before. False when it has ended.
+    fn is_under_way(&self, process: &mut Process) -> bool {
+        let written = || std::fs::metadata(self.folder.join("weir.db-wal")).map_or(0, |wal| wal.len());
+        let before = written();
+        while written() == before {
+            if process.ends_within(Duration::from_millis(1)).is_some() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// What it holds, and how many lines of its file are repeated.
     fn audit(&self) -> (Audit, usize) {
         let options =
@@ -118,10 +130,10 @@ fn a_run_that_is_told_to_stop_ends_well_and_the_next_goes_on() {
     let (reference, took) = undisturbed(folder.path(), &sources);
     let store = Store::new(folder.path().join("stopped"), &sources);
     let mut stops = 0;
-    // Late enough that the process listens to signals, early enough that it is under way.
     for _ in 0..STOPS {
         let mut process = store.start();
-        if process.ends_within(took / 4 + random.time(took / 4)).is_some() {
+        let later = if stops == 0 { Duration::ZERO } else { random.time(took / 4) };
+        if !store.is_under_way(&mut process) || process.ends_within(later).is_some() {
             break;
         }
         let ended = process.stop();

@@ -42,6 +42,10 @@ fn a_second_run_reads_nothing_new_and_says_so() {
     assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
     assert!(stdout(&first).starts_with("ledger: 119 records read = 119 events + "), "{}", stdout(&first));
     assert!(!stdout(&first).contains("nothing new"));
+    // No rule is about most of the records, and match says so with the reason.
+    let said = stdout(&first);
+    let matching = said.lines().find(|line| line.starts_with("match: ")).unwrap();
+    assert!(matching.contains(" skipped (") && matching.contains("no_match "), "{matching}");
     let findings = std::fs::read(folder.path().join("findings.jsonl")).unwrap();
     assert!(!findings.is_empty());
     let second = weir(folder.path(), &["run", "-c", "weir.yaml"]);

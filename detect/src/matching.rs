@@ -184,8 +184,8 @@ fn origin(record: &Incoming, index: usize) -> signal::Origin {
 
 /// A finding on its group's topic.
 pub(crate) fn finding_record(finding: &Finding) -> Result<Outgoing, CodecError> {
-    let group = schemas::FindingGroup::named(&finding.group)
-        .ok_or_else(|| CodecError::Avro("a finding of no group".to_owned()))?;
+    let group =
+        schemas::FindingGroup::named(&finding.group).ok_or(CodecError::Avro("a finding of no group"))?;
     Ok(Outgoing::keyed(Topic::Finding(group), finding.key(), schemas::encode(finding)?))
 }
 

@@ -105,7 +105,9 @@ impl rsigma_eval::Event for View<'_> {
     }
 
     fn to_json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.event.event.raw).unwrap_or_default()
+        let raw = &self.event.event.raw;
+        let mended = || serde_json::from_slice(&schemas::record::mended(raw)?).ok();
+        serde_json::from_slice(raw).ok().or_else(mended).unwrap_or_default()
     }
 
     fn field_keys(&self) -> Vec<Cow<'_, str>> {

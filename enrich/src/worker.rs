@@ -83,11 +83,6 @@ fn pass(record: &Incoming, value: Bytes, headers: Vec<(String, Bytes)>) -> Outco
     }])
 }
 
-/// Avro's own words may quote the record, so they are left out.
 fn refuse(error: &CodecError) -> Outcome {
-    let message = match error {
-        CodecError::Avro(_) => "the bytes after the schema id are not what it names".to_owned(),
-        CodecError::NotOurs | CodecError::OtherSchema { .. } | CodecError::Trailing(_) => error.to_string(),
-    };
-    Outcome::Reject(NOT_OURS, message)
+    Outcome::Reject(NOT_OURS, error.to_string())
 }

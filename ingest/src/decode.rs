@@ -2,7 +2,8 @@
 //!
 //! Which kind of record it is, its own fields tell: an audit record of either generation, a row of
 //! Search-UnifiedAuditLog or Graph around one, or a flow run in one of the three documented shapes. The bytes of the
-//! event are the record's own; where a row carries the record, those of the record inside.
+//! event are the record's own; where a row carries the record, those of the record inside. Texts that were cut inside a
+//! character and numbers without bound are read (`schemas::record::mended`), their bytes stay.
 //!
 //! Limits: 128 levels, 500,000 values (their list would take more memory than the record); texts and lists of the event
 //! as `decode/bounds.rs` says. No file, no clock, no state: the same bytes always give the same event.

@@ -1,7 +1,7 @@
 //! Why ingest ends before it is done.
 
 use pipeline::LogError;
-use schemas::CodecError;
+use schemas::{CodecError, TopicPartition};
 
 use crate::sources::files::Problem;
 
@@ -14,9 +14,21 @@ pub enum IngestError {
     /// The log cannot go on.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// A record of ours cannot be written or read: a defect, or a record that is not ours.
+    /// A record of ours cannot be written: a defect.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// What the source has kept is damaged. To go on without it would be to forget what was read.
+    #[error("{at}: a record of source {name} ({what}) is damaged: {why}")]
+    Damaged {
+        /// Where it lies.
+        at: TopicPartition,
+        /// The source.
+        name: String,
+        /// Which message it was.
+        what: &'static str,
+        /// Why it cannot be read.
+        why: CodecError,
+    },
     /// The thread that reads files ended without saying so.
     #[error("the reading of files ended by itself")]
     Reader,

@@ -9,6 +9,7 @@
 pub mod config;
 pub mod decode;
 pub mod error;
+mod ours;
 pub mod progress;
 pub mod seen;
 pub mod sources;

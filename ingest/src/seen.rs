@@ -11,7 +11,10 @@ use hashbrown::HashSet;
 use pipeline::log::Table;
 use schemas::ledger::Seen as Chunk;
 use schemas::time::DAY;
-use schemas::{Event, Hash128, Micros, decode};
+use schemas::{Event, Hash128, Micros, TopicPartition};
+
+use crate::error::IngestError;
+use crate::ours;
 
 /// How long an id is remembered.
 pub const REMEMBERED_DAYS: i64 = 8;
@@ -37,12 +40,19 @@ pub enum Arrival {
 
 impl Seen {
     /// What the chunks of `source` remember at `now`, and the number of its next chunk.
-    #[must_use]
-    pub fn restore(table: &Table, source: &str, now: Micros) -> (Self, i64) {
+    ///
+    /// # Errors
+    /// [`IngestError::Damaged`] for a chunk of the source that cannot be read: its events would come twice.
+    pub fn restore(
+        at: TopicPartition,
+        table: &Table,
+        source: &str,
+        now: Micros,
+    ) -> Result<(Self, i64), IngestError> {
         let (mut seen, mut next) = (Self::default(), 0);
         let oldest = now.plus(-REMEMBERED_DAYS * DAY);
-        for value in table.values() {
-            let Ok(chunk) = decode::<Chunk>(value) else {
+        for (key, value) in table {
+            let Some(chunk) = ours::read::<Chunk>(at, source, key, value)? else {
                 tracing::warn!(source, "a record of the topic of seen ids is none; left aside");
                 continue;
             };
@@ -54,7 +64,7 @@ impl Seen {
                 seen.add(&chunk);
             }
         }
-        (seen, next)
+        Ok((seen, next))
     }
 
     fn add(&mut self, chunk: &Chunk) {
@@ -170,7 +180,8 @@ mod tests {
             table.insert(chunk.key().into(), schemas::encode(&chunk).unwrap().into());
         }
         table.insert("x".into(), "not ours".into());
-        let (mut restored, next) = Seen::restore(&table, "s", now);
+        let at = TopicPartition::new(schemas::Topic::Seen, schemas::Partition(0));
+        let (mut restored, next) = Seen::restore(at, &table, "s", now).unwrap();
         assert_eq!((restored.len(), next), (1, 2));
         let mut chunk = Chunk::default();
         assert_eq!(restored.note(&record("young", "a"), &mut chunk), Arrival::Known);

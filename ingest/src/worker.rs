@@ -3,7 +3,8 @@
 //! The handle's group reads the ledger; a source's shard is the ledger partition of its name. A step carries events,
 //! dead letters, the ledger entries they count in and the ids that arrived, and finishes the ledger's position: all of
 //! it becomes visible, or none. Whoever gets the shard next restores ledger and ids and goes on where the last step
-//! ended. After the last file one watermark goes to every event partition; a restart sends it again.
+//! ended. After the last file the watermark goes to every event partition, in parts of about 1,000 marks, each a step; a
+//! restart sends it again.
 //!
 //! It waits for nothing but the log and the disk, and before its watermark for the process's other sources. A step
 //! holds at most 4,096 records or 4 MiB of them.
@@ -27,6 +28,7 @@ use crate::sources::files::{self, Job, Portion};
 
 mod all_read;
 mod draft;
+mod marks;
 mod memory;
 mod summary;
 
@@ -228,8 +230,15 @@ impl Turn<'_> {
                 if let Some(ended) = self.others(log).await? {
                     return Ok(ended);
                 }
-                let draft = Draft::watermark(&self.memory, self.source);
-                return Ok(self.commit(log, draft?, summary).await?.unwrap_or(Ended::Finished));
+                for draft in Draft::watermarks(&self.memory, self.source)? {
+                    if self.context.control.stop.is_cancelled() {
+                        return Ok(Ended::Stopped);
+                    }
+                    if let Some(ended) = self.commit(log, draft, summary).await? {
+                        return Ok(ended);
+                    }
+                }
+                return Ok(Ended::Finished);
             }
         }
     }
@@ -284,7 +293,7 @@ impl Turn<'_> {
         let outcome = tokio::select! {
             biased;
             outcome = log.commit(Step { lease: self.hold.lease, finished, records }) => outcome,
-            () = self.context.control.stop.cancelled() => return Ok(Some(Ended::Stopped)),
+            () = self.context.control.overdue() => return Ok(Some(Ended::Stopped)),
         };
         match outcome {
             Ok(()) => {
@@ -338,7 +347,8 @@ impl Turn<'_> {
     }
 }
 
-/// A file's name in the ledger, in logs and in dead letters.
+/// A file's name in the ledger, in logs and in dead letters. No two files have the same: one whose name is no UTF-8, which
+/// would be shown with other characters, is refused when the files are listed.
 fn unit(path: &Path) -> String {
     path.display().to_string()
 }

@@ -42,7 +42,8 @@ pub trait Log: Send {
 
 /// A reader without a group: it sees every partition, and only what was committed.
 pub trait Reader: Send {
-    /// Reads `partition` of a compacted topic to its end: the newest value of every key, deleted keys left out.
+    /// Reads `partition` to its end: the newest value of every key, deleted keys left out. Of a compacted topic that is
+    /// every key there ever was; of one that is kept by time, the keys of that time.
     ///
     /// # Errors
     /// [`LogError`] when it cannot be read.

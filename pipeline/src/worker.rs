@@ -2,7 +2,7 @@
 //!
 //! Conservation law: `read = emitted + skipped + rejected` after every step; what is in flight has not been committed.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use schemas::TopicPartition;
 use tokio_util::sync::CancellationToken;
@@ -19,12 +19,24 @@ use crate::{
 /// What a running worker listens to.
 #[derive(Debug, Clone)]
 pub struct Control {
-    /// Stop now: what is in flight is left uncommitted.
+    /// Begin nothing more: what is under way may end, within [`STOP_WITHIN`], and is left uncommitted otherwise.
     pub stop: CancellationToken,
     /// Nothing more will come from before: stop once everything has been worked on.
     pub drain: CancellationToken,
     /// The clock for dead letters.
     pub clock: Clock,
+}
+
+/// How long a stop waits for what is under way, a delivery and its commit: long enough for a log that answers, and well
+/// below the 30 seconds after which Kubernetes kills.
+pub const STOP_WITHIN: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(10) };
+
+impl Control {
+    /// Until a stop was asked for and has waited long enough for what is under way.
+    pub async fn overdue(&self) {
+        self.stop.cancelled().await;
+        tokio::time::sleep(STOP_WITHIN).await;
+    }
 }
 
 /// What a stage has done since it was started. `read = emitted + skipped + rejected`.
@@ -157,17 +169,18 @@ impl Turn<'_> {
     /// Works the batch off, in as many steps as retries make it; false when it was told to stop meanwhile.
     async fn take(&mut self, mut batch: Batch) -> Result<bool, WorkerError> {
         let mut policy = RetryPolicy::default();
+        let mut attempts = 1;
         while !batch.records.is_empty() {
             let name = self.stage.name().name();
             let halted = |halt| WorkerError::Stage { stage: name, halt };
-            // Biased: what is done is done. But the world may be away for as long as it takes, and a stop must not wait
-            // for that. Nothing is lost: without a commit the batch comes again.
+            // The world may be away for as long as it takes, and a stop must not wait for that. Nothing is lost: without
+            // a commit the batch comes again.
             let work = tokio::select! {
                 biased;
                 work = self.stage.work(&batch) => work.map_err(halted)?,
-                () = self.control.stop.cancelled() => return Ok(false),
+                () = self.control.overdue() => return Ok(false),
             };
-            let settled = self.settle(&batch, work).map_err(halted)?;
+            let settled = self.settle(&batch, work, &mut attempts).map_err(halted)?;
             if settled.count > 0 {
                 policy.reset();
                 let mut rest = batch.records.split_off(settled.count);
@@ -178,6 +191,7 @@ impl Turn<'_> {
                         // The log hands out again what is gone, and only that: all else is still ours to work on.
                         rest.retain(|record| !gone.contains(&record.at));
                         batch.records = rest;
+                        attempts = 1;
                         continue;
                     }
                 }
@@ -197,8 +211,10 @@ impl Turn<'_> {
         Ok(true)
     }
 
-    /// Turns outcomes into the records and the counts of a step, up to the first retry.
-    fn settle(&self, batch: &Batch, work: Work) -> Result<Settled, Halt> {
+    /// Turns outcomes into the records and the counts of a step, up to the first retry. `attempts` says how often the
+    /// batch's first record has been tried with this, and then the same of the record that will be first. Those behind
+    /// it are tried for the first time: nothing they gave before was taken.
+    fn settle(&self, batch: &Batch, work: Work, attempts: &mut u64) -> Result<Settled, Halt> {
         if work.outcomes.len() != batch.records.len() {
             return Err(Halt("a stage must give one outcome for each record".to_owned()));
         }
@@ -212,22 +228,26 @@ impl Turn<'_> {
                 Outcome::Skip(reason) => *settled.tally.skipped.entry(reason).or_default() += 1,
                 Outcome::Reject(reason, message) => {
                     *settled.tally.rejected.entry(reason).or_default() += 1;
-                    settled.records.extend(self.refuse(record, reason, &message));
+                    let refused = Refused { reason, message, attempts: *attempts };
+                    settled.records.extend(self.refuse(record, &refused));
                 }
                 Outcome::Retry { after, cause } => {
                     settled.retry = Some((after, cause));
+                    *attempts += 1;
                     break;
                 }
                 Outcome::Stop(cause) => return Err(Halt(cause)),
             }
             settled.count += 1;
+            *attempts = 1;
         }
         settled.records.extend(work.also);
         settled.tally.read = settled.count as u64;
         Ok(settled)
     }
 
-    fn refuse(&self, record: &Incoming, reason: Reason, message: &str) -> Vec<Outgoing> {
+    fn refuse(&self, record: &Incoming, refused: &Refused) -> Vec<Outgoing> {
+        let Refused { reason, message, attempts } = refused;
         let stage = self.stage.name();
         let origin = record.at.topic.to_string();
         tracing::warn!(
@@ -248,7 +268,7 @@ impl Turn<'_> {
             message,
             at: self.control.clock.now(),
         };
-        dead_letter::of_record(&refusal, record)
+        dead_letter::of_tried(&refusal, record, *attempts)
     }
 
     /// Commits what was settled.
@@ -261,13 +281,12 @@ impl Turn<'_> {
         tally.outputs = records.len() as u64;
         tally.steps = 1;
         let step = Step { lease: batch.lease, finished: finished(&batch.records), records };
-        // Biased: what is done is done. But a broker that is away may hold a step for as long as it takes, and a stop
-        // must not wait for that. Whether the step is there or not, it is so whole, and its positions with it: the next
-        // start goes on from them.
+        // A broker that is away may hold a step for as long as it takes, and a stop must not wait for that. Whether the
+        // step is there or not, it is so whole, and its positions with it: the next start goes on from them.
         let outcome = tokio::select! {
             biased;
             outcome = self.log.commit(step) => outcome,
-            () = self.control.stop.cancelled() => return Ok(Committed::Stopped),
+            () = self.control.overdue() => return Ok(Committed::Stopped),
         };
         match outcome {
             Ok(()) => {
@@ -295,7 +314,14 @@ struct Settled {
     count: usize,
     records: Vec<Outgoing>,
     tally: Tally,
-    retry: Option<(Option<std::time::Duration>, String)>,
+    retry: Option<(Option<Duration>, String)>,
+}
+
+/// Why a record goes to the dead letter.
+struct Refused {
+    reason: Reason,
+    message: String,
+    attempts: u64,
 }
 
 /// What became of a step.

@@ -5,5 +5,8 @@
 pub mod config;
 pub mod embedded;
 pub mod kafka;
+mod secret;
 pub mod shutdown;
 pub mod telemetry;
+
+pub use secret::{SECRET_BYTES_MAX, Secret, SecretSource};

@@ -5,6 +5,7 @@ use std::{io::Write as _, time::Duration};
 use futures_util::FutureExt as _;
 use pipeline::log::{Lease, Limits, Member, Positions};
 use pipeline::{Clock, Next, Outgoing, Step};
+use runtime::SecretSource;
 use runtime::config::{ConfigError, Document, LogConfig, Problems, Section};
 use schemas::Topic;
 
@@ -287,13 +288,15 @@ fn every_problem_of_the_kafka_log_is_told_in_its_place() {
 #[test]
 fn a_kafka_log_is_read_whole() {
     let text = "log:\n  kafka:\n    bootstrap: a:9092,b:9093\n    prefix: sec-\n    static_membership: true\n    \
-                secrets_folder: /secrets\n    password: {file: /secrets/p}\n    partitions: 24\n    replication: 2\n    \
+                secrets_folder: /secrets\n    password: {file: /secrets/p}\n    \
+                key_password: {env: KEY_PASSWORD}\n    partitions: 24\n    replication: 2\n    \
                 settings: {security.protocol: sasl_ssl, ssl.ca.location: /secrets/ca.pem}\n";
     let (kafka, found) = log(text);
     assert_eq!(found, Vec::<String>::new());
     let Some(LogConfig::Kafka { client, partitions, replication }) = kafka else { panic!() };
     assert_eq!((client.bootstrap.as_str(), client.prefix.as_str()), ("a:9092,b:9093", "sec-"));
     assert!(client.static_membership && client.extra.len() == 2);
-    assert_eq!(client.password_file, Some("/secrets/p".into()));
+    assert_eq!(client.password, Some(SecretSource::File("/secrets/p".into())));
+    assert_eq!(client.key_password, Some(SecretSource::Env("KEY_PASSWORD".to_owned())));
     assert_eq!((partitions, replication), (24, Some(2)));
 }

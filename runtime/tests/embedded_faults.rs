@@ -153,6 +153,28 @@ fn a_second_holder_is_refused_until_the_first_has_closed() {
     });
 }
 
+/// Events name people: what is made is for its owner only, what is there keeps the rights it was given.
+#[cfg(unix)]
+#[test]
+fn others_cannot_read_the_log() {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+    let folder = tempfile::tempdir().unwrap();
+    let options = EmbeddedOptions::new(folder.path().join("weir.db"));
+    let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+    let modes = || ["weir.db", "weir.db-wal", "weir.db-shm", "weir.db.lock"].map(mode);
+    run(async {
+        let log = EmbeddedLog::open(&options).unwrap();
+        feeder(&log).await.commit(step(vec![sized(EVENT, 10)])).await.unwrap();
+        assert_eq!(modes(), [0o600; 4]);
+        log.close().await;
+        fs::set_permissions(&options.path, fs::Permissions::from_mode(0o640)).unwrap();
+        let log = EmbeddedLog::open(&options).unwrap();
+        feeder(&log).await.commit(step(vec![sized(EVENT, 10)])).await.unwrap();
+        assert_eq!(modes(), [0o640, 0o640, 0o640, 0o600]);
+        log.close().await;
+    });
+}
+
 #[test]
 fn the_number_of_partitions_is_settled_when_the_file_is_created() {
     let folder = tempfile::tempdir().unwrap();

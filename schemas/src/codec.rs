@@ -25,6 +25,9 @@ pub const ALLOCATION_BYTES_MAX: usize = 16 * 1024 * 1024;
 const MAGIC: u8 = 0;
 const HEADER_BYTES: usize = 5;
 
+const NO_MESSAGE: &str = "the bytes after the schema id are not what it names";
+const NO_BYTES: &str = "the message does not fit its schema";
+
 /// Something that travels on a topic.
 pub trait Message: Serialize + DeserializeOwned {
     /// The fixed id of the schema it is written with.
@@ -62,7 +65,8 @@ impl Binding {
     }
 }
 
-/// Bytes that are no message, or a message that has no bytes.
+/// Bytes that are no message, or a message that has no bytes. Avro's own words may quote a value, so they are not
+/// kept: however an error is printed or logged, it shows nothing of the record.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
     /// Fewer than five bytes, or the first is not 0.
@@ -77,8 +81,11 @@ pub enum CodecError {
         found: u32,
     },
     /// Avro could not read or write it.
-    #[error("avro: {0}")]
-    Avro(String),
+    #[error("{0}")]
+    Avro(&'static str),
+    /// The schema itself is of no use: a fault of ours, there is no value yet.
+    #[error("a schema that Avro does not take: {0}")]
+    Schema(String),
     /// There are bytes left after the message.
     #[error("{0} bytes after the end of the message")]
     Trailing(usize),
@@ -104,7 +111,7 @@ pub fn encode<T: Message>(message: &T) -> Result<Vec<u8>, CodecError> {
     let mut bytes = Vec::with_capacity(256);
     bytes.push(MAGIC);
     bytes.extend_from_slice(&T::SCHEMA_ID.to_be_bytes());
-    binding.writer.write_ser(&mut bytes, message).map_err(avro)?;
+    binding.writer.write_ser(&mut bytes, message).map_err(|_| CodecError::Avro(NO_BYTES))?;
     Ok(bytes)
 }
 
@@ -119,13 +126,8 @@ pub fn decode<T: Message>(bytes: &[u8]) -> Result<T, CodecError> {
     }
     apache_avro::util::max_allocation_bytes(ALLOCATION_BYTES_MAX);
     let mut datum = bytes.get(HEADER_BYTES..).unwrap_or_default();
-    let message = T::binding()?.reader.read_deser(&mut datum).map_err(avro)?;
+    let message = T::binding()?.reader.read_deser(&mut datum).map_err(|_| CodecError::Avro(NO_MESSAGE))?;
     if datum.is_empty() { Ok(message) } else { Err(CodecError::Trailing(datum.len())) }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the shape map_err wants")]
-fn avro(error: apache_avro::Error) -> CodecError {
-    CodecError::Avro(error.to_string())
 }
 
 /// Binds a type to its schema: the one table of messages and ids.
@@ -141,7 +143,7 @@ macro_rules! messages {
                 });
                 static BINDING: LazyLock<Result<Binding, String>> =
                     LazyLock::new(|| SCHEMA.as_ref().map_err(Clone::clone).and_then(Binding::new));
-                BINDING.as_ref().map_err(|error| CodecError::Avro(error.clone()))
+                BINDING.as_ref().map_err(|error| CodecError::Schema(error.clone()))
             }
         })*
 

@@ -10,7 +10,8 @@
 //! * `Actor.ID`: in a list of other objects, that field of each;
 //! * `AdditionalInfo.policyId`: JSON inside a string is read as if it stood there (three levels at most).
 //!
-//! Names compare as they are written. Nesting deeper than 128 is refused, as serde_json does by default.
+//! Names compare as they are written. Nesting deeper than 128 is refused, as serde_json does by default. Half of a
+//! surrogate pair reads as U+FFFD, and a number that no 64-bit float holds as a string of its text (see [`mended`]).
 
 use std::borrow::Cow;
 
@@ -18,8 +19,10 @@ use sha2::{Digest, Sha256};
 
 use crate::Hash128;
 
+mod mend;
 mod tape;
 
+pub use mend::mended;
 use tape::{Kind, Node};
 
 /// How many levels of JSON inside strings are looked into.
@@ -330,6 +333,32 @@ mod tests {
     }
 
     #[test]
+    fn halves_of_characters_and_numbers_without_bound_are_read() {
+        let digits = "7".repeat(400);
+        let record = format!(
+            r#"{{"Cut":"x \ud83d","Whole":"\ud83d\ude00","Long":{digits},"Float":-1e999,"\udc00":1,
+                "Inner":"{{\"a\":\"y \\ud83d\",\"b\":1e999}}","Both":"{{\"a\":\"z \ud83d\"}}"}}"#
+        );
+        let record = Record::parse(record.as_bytes()).unwrap();
+        for (path, expected) in [
+            ("Cut", "x \u{fffd}"),
+            ("Whole", "😀"),
+            ("Long", digits.as_str()),
+            ("Float", "-1e999"),
+            ("\u{fffd}", "1"),
+            ("Inner.a", "y \u{fffd}"),
+            ("Inner.b", "1e999"),
+            ("Both.a", "z \u{fffd}"),
+        ] {
+            assert_eq!(record.text(path).as_deref(), Some(expected), "{path}");
+        }
+        let hash = |text: &str| Record::parse(text.as_bytes()).unwrap().content_hash();
+        assert_eq!(hash(r#"{"a":"\ud83d","b":1}"#), hash(r#"{"b":1,"a":"\ufffd"}"#));
+        assert_ne!(hash(r#"{"a":"\ud83d"}"#), hash(r#"{"a":""}"#));
+        assert_ne!(hash(r#"{"a":1e999}"#), hash(r#"{"a":1e998}"#));
+    }
+
+    #[test]
     fn what_is_no_record_says_why_without_quoting_it() {
         let reason = |bytes: &[u8]| Record::parse(bytes).unwrap_err().to_string();
         assert_eq!(reason(b"[1]"), "a JSON value that is no object");
@@ -340,6 +369,12 @@ mod tests {
             reason(&[b"{\"a\":".repeat(200), b"1".to_vec()].concat())
                 .starts_with("not JSON: nested too deep")
         );
+        assert_eq!(
+            reason(br#"{"a":"\ud83d","b":"#),
+            "not JSON: it ends too early at column 18",
+            "not for what can be mended"
+        );
+        assert!(reason(br#"{"a":"\ud83d","b";1}"#).starts_with("not JSON: a syntax error"));
         assert!(reason(b"{\"a\":\"\xff\"}").starts_with("not JSON: a syntax error"));
     }
 }

@@ -1,13 +1,14 @@
 //! Watermarks: how far time has come, per tenant, source and content type.
 //!
-//! Ingest writes one record to every event partition, enrich passes it on in place, match writes it, with its source
-//! partition, to every signal partition; correlate takes the least over the source partitions.
+//! Ingest writes it to every event partition, enrich passes it on in place, match writes it, with its source partition, to
+//! every signal partition; correlate takes the least over the source partitions. Many tenants are said in several records;
+//! what a source says of one tenant is in one.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Micros;
 
-/// The map at one tick.
+/// The map at one tick, or a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Watermark {
     /// One entry a (tenant, source, content type).

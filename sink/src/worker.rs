@@ -6,9 +6,7 @@
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use pipeline::{Batch, Clock, Halt, Incoming, Outcome, Outgoing, Reason, Stage, Work, log::Assignment};
-use schemas::{
-    CodecError, Micros, StageName, Topic, TopicPartition, decode, encode, finding::Finding, receipt::Receipt,
-};
+use schemas::{Micros, StageName, Topic, TopicPartition, decode, encode, finding::Finding, receipt::Receipt};
 
 use crate::sinks::{Sink, Verdict};
 
@@ -113,10 +111,7 @@ impl Stage for SinkStage {
 /// The finding in a record, or why there is none, without quoting it.
 fn read(record: &Incoming) -> Result<Finding, String> {
     let Some(value) = &record.value else { return Err("a record without a value".to_owned()) };
-    decode(value).map_err(|error| match error {
-        CodecError::Avro(_) => "the bytes do not fit the schema of a finding".to_owned(),
-        CodecError::NotOurs | CodecError::OtherSchema { .. } | CodecError::Trailing(_) => error.to_string(),
-    })
+    decode(value).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -12,15 +12,6 @@ const NEVER: &[&str] = &[
     concat!("repo.", "maven.apache.org"),
     concat!("proxy.", "golang.org"),
     concat!("registry.", "npmjs.org"),
-    concat!("/.lib", "rary"),
-    concat!("shared", "/hooks"),
-    concat!("shared", "/design"),
-    concat!("shared", "/reference"),
-    concat!("bash", "_jobs"),
-    concat!("anth", "ropic"),
-    concat!("clau", "de"),
-    concat!("chat", "gpt"),
-    concat!("language ", "model"),
 ];
 
 /// Absolute paths; inside a longer path they are somebody else's.

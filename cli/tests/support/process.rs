@@ -78,8 +78,21 @@ impl Process {
 
     /// Tells it to stop with SIGTERM, and waits for its end.
     pub(crate) fn stop(self) -> Ended {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        // The shell's own: not every system has the program.
+        let told = Command::new("sh")
+            .args(["-c", "kill -TERM \"$0\"", &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(told.success());
         self.end()
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail where it has ended, as it mostly has.
+        self.child.kill().unwrap_or_default();
+        self.child.wait().map(drop).unwrap_or_default();
     }
 }

@@ -234,6 +234,41 @@ fn the_state_of_a_key_is_bounded() {
     assert_eq!(machine.partition.memory(), (0, 0));
 }
 
+/// State that no rule wants any more is neither held in memory nor left in the changelog; the rest stays.
+#[test]
+fn what_changed_rules_leave_behind_goes_with_the_next_step() {
+    let count = |least| -> Box<dyn Detector> {
+        Box::new(crate::detectors::threshold::Threshold::events(HOUR, least))
+    };
+    let both = RuleSet::of_detectors(vec![("stays", count(2)), ("goes", Box::new(Fresh))]);
+    let left = RuleSet::of_detectors(vec![("stays", count(2))]);
+    let other = RuleSet::of_detectors(vec![("new", count(2))]);
+    let event = Happening { id: 0, time: 0, group: 0, value: 0, role: 0 };
+    let happened = |rules: &RuleSet| {
+        let mut machine = Machine::default();
+        machine.batch(rules, &[Message::Signal(event.signal(rules, 0))]);
+        assert_eq!(machine.changelog.len(), 2, "a key's state and the partition's own");
+        machine
+    };
+
+    let mut machine = happened(&both);
+    machine.restart(&other);
+    assert_eq!(machine.partition.memory(), (0, 0));
+    machine.batch(&other, &[]);
+    assert_eq!(machine.changelog.keys().collect::<Vec<_>>(), [b"\x1f".as_slice()]);
+
+    let mut machine = happened(&both);
+    machine.restart(&left);
+    machine.batch(&left, &[]);
+    assert_eq!((machine.partition.memory().0, machine.changelog.len()), (1, 2));
+
+    // A key that is told to go and comes back in the same step stays.
+    let mut machine = happened(&both);
+    machine.restart(&other);
+    machine.batch(&other, &[Message::Signal(Happening { id: 1, ..event.clone() }.signal(&other, 0))]);
+    assert_eq!((machine.partition.memory().0, machine.changelog.len()), (1, 2));
+}
+
 /// Counting far beyond the exact sets stays the same in any order.
 #[test]
 fn sketches_are_as_order_free_as_sets() {

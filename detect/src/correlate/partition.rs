@@ -69,7 +69,8 @@ pub struct Step {
 }
 
 impl Partition {
-    /// The memory that a changelog stands for.
+    /// The memory that a changelog stands for. Keys of which the rules keep nothing any more, because these have changed
+    /// or are gone, are not taken in: no timer would ever let them go. The next step deletes them.
     ///
     /// # Errors
     /// [`Broken`] for a record of ours that is damaged: rather stop than forget what was counted.
@@ -86,7 +87,11 @@ impl Partition {
             let hash = signal::key_hash(&state.tenant, &state.group_value);
             let key = KeyState::decode(&state.tenant, &state.group_value, &state.state, rules)
                 .map_err(|error| broken(error.to_string()))?;
-            partition.keys.insert(hash.0, key);
+            if key.rules.is_empty() {
+                partition.changed.insert(hash.0, signal::key(&state.tenant, &state.group_value));
+            } else {
+                partition.keys.insert(hash.0, key);
+            }
         }
         let places: Vec<Place> = partition.places().collect();
         for place in places {

@@ -1,8 +1,9 @@
 //! Rows that carry an audit record: `AuditData` (a JSON text) of Search-UnifiedAuditLog, `auditData` (an object or a
 //! text) of Graph's audit log query, `_raw` (a JSON text) of a Splunk export, which may stand in `result`. The record
-//! inside is what counts; its text is kept exactly as it stands there.
+//! inside is what counts; its text is kept exactly as it stands there. Only where the row writes half of a surrogate pair
+//! itself, which no text can hold, U+FFFD stands for it.
 
-use schemas::record::Record;
+use schemas::record::{Record, mended};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -38,6 +39,10 @@ pub(super) fn is_row(record: &Record<'_>) -> bool {
 
 /// The text of the record inside.
 pub(super) fn text(bytes: &[u8]) -> Result<Vec<u8>, Refused> {
+    strict_text(bytes).or_else(|refused| strict_text(&mended(bytes).ok_or(refused)?))
+}
+
+fn strict_text(bytes: &[u8]) -> Result<Vec<u8>, Refused> {
     let none = || Refused(reason::NO_AUDIT_DATA, "the row holds no record".to_owned());
     let row: Row<'_> = serde_json::from_slice(bytes).map_err(|_| none())?;
     let wrapped = || serde_json::from_str::<Wrapped<'_>>(row.result?.get()).ok()?.raw;

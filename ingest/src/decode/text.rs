@@ -1,6 +1,6 @@
 //! How texts of records become ids, names and lists that can be compared.
 
-use schemas::record::Record;
+use schemas::record::{Record, mended};
 
 use super::bounds::LIST_ITEMS_MAX;
 
@@ -38,8 +38,12 @@ pub(super) fn add(list: &mut Vec<String>, item: String) {
 
 /// The items of a list that is a JSON array in a text, or separated by commas or semicolons.
 pub(super) fn items(text: &str) -> Vec<String> {
+    let in_json = || {
+        let strict = serde_json::from_str(text).ok();
+        strict.or_else(|| serde_json::from_slice(&mended(text.as_bytes())?).ok())
+    };
     if text.trim_start().starts_with('[')
-        && let Ok(items) = serde_json::from_str::<Vec<String>>(text)
+        && let Some(items) = in_json()
     {
         return items;
     }

@@ -1,5 +1,7 @@
 //! One step in the making: what a portion's records become on the topics, and what they count as.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use pipeline::dead_letter::{self, Refusal};
 use pipeline::log::Route;
@@ -8,7 +10,8 @@ use schemas::ledger::{LedgerEntry, Seen as Chunk};
 use schemas::{Event, Micros, StageName, Topic, TopicPartition, encode};
 
 use super::Summary;
-use super::memory::{Memory, marks_key};
+use super::marks;
+use super::memory::Memory;
 use crate::config::{AtEnd, FilesConfig};
 use crate::decode::reason;
 use crate::error::IngestError;
@@ -34,7 +37,8 @@ pub(super) struct Filling<'a> {
     shard: TopicPartition,
     now: Micros,
     chunk: Chunk,
-    marks_moved: bool,
+    /// The tenants whose marks have moved.
+    moved: BTreeSet<String>,
     draft: Draft,
 }
 
@@ -49,17 +53,21 @@ impl Draft {
         let chunk =
             Chunk { source: source.name.clone(), chunk: memory.chunk, arrived_at: now, ..Chunk::default() };
         let draft = Self { records: Vec::new(), summary: Summary::default() };
-        Filling { memory, source, shard, now, chunk, marks_moved: false, draft }
+        Filling { memory, source, shard, now, chunk, moved: BTreeSet::new(), draft }
     }
 
-    /// The last step: how far time has come, to every partition of the events.
-    pub(super) fn watermark(memory: &Memory, source: &FilesConfig) -> Result<Self, IngestError> {
-        let watermark = memory.watermark(&source.name, |greatest| match source.at_end {
+    /// The last steps, one for each part: how far time has come, to every partition of the events.
+    pub(super) fn watermarks(memory: &Memory, source: &FilesConfig) -> Result<Vec<Self>, IngestError> {
+        let parts = memory.marks.parts(&source.name, |greatest| match source.at_end {
             AtEnd::EndOfTime => Micros::END,
             AtEnd::GreatestEventTime => greatest,
         });
-        let record = Outgoing::keyed(Topic::Event, WATERMARK_KEY, encode(&watermark)?).to(Route::Every);
-        Ok(Self { records: vec![record], summary: Summary::default() })
+        let mut drafts = Vec::with_capacity(parts.len());
+        for part in parts {
+            let record = Outgoing::keyed(Topic::Event, WATERMARK_KEY, encode(&part)?).to(Route::Every);
+            drafts.push(Self { records: vec![record], summary: Summary::default() });
+        }
+        Ok(drafts)
     }
 }
 
@@ -85,16 +93,16 @@ impl Filling<'_> {
         Ok(())
     }
 
-    /// Adds the ids that arrived and the marks, where there are any.
+    /// Adds the ids that arrived and the marks that moved, where there are any.
     pub(super) fn finish(mut self) -> Result<Draft, IngestError> {
         if !self.chunk.ids.is_empty() {
             let value = encode(&self.chunk)?;
             self.exactly(Topic::Seen, self.chunk.key(), value);
             self.memory.chunk += 1;
         }
-        if self.marks_moved {
-            let marks = self.memory.watermark(&self.source.name, |time| time);
-            self.exactly(Topic::Ledger, marks_key(&self.source.name), encode(&marks)?);
+        for tenant in std::mem::take(&mut self.moved) {
+            let marks = self.memory.marks.of(&self.source.name, &tenant);
+            self.exactly(Topic::Ledger, marks::key(&self.source.name, &tenant), encode(&marks)?);
         }
         Ok(self.draft)
     }
@@ -137,7 +145,9 @@ impl Filling<'_> {
         entry.counts.emitted += 1;
         entry.counts.conflicts += i64::from(conflict);
         entry.greatest_time = entry.greatest_time.max(Some(event.time));
-        self.mark(&event);
+        if self.memory.marks.note(&event, self.now) && !self.moved.contains(&event.tenant) {
+            self.moved.insert(event.tenant.clone());
+        }
         let mut value = encode(&event)?;
         if event.raw.len() > self.source.record_bytes_max || value.len() > EVENT_BYTES_MAX {
             let raw = Bytes::from(std::mem::take(&mut event.raw));
@@ -153,18 +163,6 @@ impl Filling<'_> {
         let record = Outgoing::keyed(Topic::Event, event.id.to_string(), value);
         self.draft.records.push(record);
         Ok(())
-    }
-
-    /// Keeps the greatest time of the event's tenant and content type, but none that has not come yet: one record with a
-    /// wrong date would make all that follow too late for the stages after this one.
-    fn mark(&mut self, event: &Event) {
-        let key = (event.tenant.clone(), event.content_type.clone());
-        let time = self.memory.marks.entry(key).or_insert(Micros::START);
-        let reached = event.time.min(self.now);
-        if reached > *time {
-            *time = reached;
-            self.marks_moved = true;
-        }
     }
 
     fn refusal<'r>(&self, file: &'r str, line: u64, reason: Reason, message: &'r str) -> Refusal<'r> {

@@ -1,20 +1,21 @@
 //! What the worker remembers of its source: the ledger's entries, the marks and the ids that arrived; all of it
 //! restored from the log.
 //!
-//! The marks (the greatest event time of each tenant and content type) lie on the ledger as a watermark record of
-//! their own, under the source's key with an empty unit: a restart that has nothing to read can send them again.
+//! A record of the source that is damaged stops it; what nobody here wrote is left aside.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use pipeline::dead_letter::{self, Refusal};
 use pipeline::log::Table;
 use pipeline::{Clock, Incoming, Logs, Outgoing};
 use schemas::ledger::{Counts, LedgerEntry};
-use schemas::watermark::{Mark, Watermark};
+use schemas::watermark::Watermark;
 use schemas::{Micros, StageName, Topic, TopicPartition, decode};
 
+use super::marks::{self, Marks};
 use crate::config::FilesConfig;
 use crate::error::IngestError;
+use crate::ours;
 use crate::seen::Seen;
 use crate::sources::files::Known;
 
@@ -24,7 +25,7 @@ const NOT_OURS: &str = "not_ours";
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     pub(super) entries: HashMap<String, LedgerEntry>,
-    pub(super) marks: BTreeMap<(String, String), Micros>,
+    pub(super) marks: Marks,
     pub(super) seen: Seen,
     /// The number of the next chunk of ids.
     pub(super) chunk: i64,
@@ -42,25 +43,25 @@ impl Memory {
         let mut reader = logs.reader().await?;
         let ledger = reader.restore(Topic::Ledger, shard.partition).await?;
         let seen = reader.restore(Topic::Seen, shard.partition).await?;
-        let (seen, chunk) = Seen::restore(&seen, &source.name, now);
+        let seen_at = TopicPartition::new(Topic::Seen, shard.partition);
+        let (seen, chunk) = Seen::restore(seen_at, &seen, &source.name, now)?;
         let mut memory = Self { seen, chunk, ..Self::default() };
-        memory.take(&ledger, &source.name);
+        memory.take(shard, &ledger, &source.name)?;
         Ok(memory)
     }
 
-    fn take(&mut self, ledger: &Table, source: &str) {
-        let marks_key = marks_key(source);
+    fn take(&mut self, at: TopicPartition, ledger: &Table, source: &str) -> Result<(), IngestError> {
         for (key, value) in ledger {
-            if *key == marks_key {
-                let marks = decode::<Watermark>(value).map(|watermark| watermark.marks).unwrap_or_default();
-                self.marks =
-                    marks.into_iter().map(|mark| ((mark.tenant, mark.content_type), mark.time)).collect();
-            } else if let Ok(entry) = decode::<LedgerEntry>(value)
+            if marks::is_key(key, source) {
+                let found = ours::read::<Watermark>(at, source, key, value)?;
+                self.marks.restore(found.unwrap_or_default());
+            } else if let Some(entry) = ours::read::<LedgerEntry>(at, source, key, value)?
                 && entry.source == source
             {
                 self.entries.insert(entry.unit.clone(), entry);
             }
         }
+        Ok(())
     }
 
     pub(super) fn known(&self, unit: &str) -> Option<Known> {
@@ -77,22 +78,6 @@ impl Memory {
         }
         sum
     }
-
-    /// The marks, each at the time `at` gives it.
-    pub(super) fn watermark(&self, source: &str, at: impl Fn(Micros) -> Micros) -> Watermark {
-        let marks = self.marks.iter().map(|((tenant, content_type), time)| Mark {
-            tenant: tenant.clone(),
-            source: source.to_owned(),
-            content_type: content_type.clone(),
-            time: at(*time),
-        });
-        Watermark { marks: marks.collect(), through: None, of: None }
-    }
-}
-
-/// The key of the source's marks on the ledger: no file has an empty name.
-pub(super) fn marks_key(source: &str) -> Vec<u8> {
-    schemas::signal::key(source, "")
 }
 
 /// The dead letters of a record on the ledger that no worker of ours wrote.

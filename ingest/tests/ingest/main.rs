@@ -1,6 +1,8 @@
 //! The laws of ingest, over real records, documented shapes and broken input.
 
 #[cfg(test)]
+mod almost_json;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod corpus;
@@ -10,6 +12,10 @@ mod damaged;
 mod framing;
 #[cfg(test)]
 mod growing;
+#[cfg(test)]
+mod kept;
+#[cfg(test)]
+mod marks;
 #[cfg(test)]
 mod power_platform;
 #[cfg(test)]

@@ -255,15 +255,7 @@ async fn another_member_takes_over_when_the_first_leaves() {
 async fn a_record_on_the_ledger_that_is_not_ours_is_dead_lettered() {
     let bench = Bench::new(1);
     write_many(&bench);
-    let mut other = bench.open("other", "x").await;
-    let lease = loop {
-        if let Next::Assigned(assignment) = other.next().await.unwrap() {
-            break assignment.lease;
-        }
-    };
-    let foreign = pipeline::Outgoing::keyed(Topic::Ledger, "who", "knows");
-    let finished = pipeline::log::Positions::new();
-    other.commit(Step { lease, finished, records: vec![foreign] }).await.unwrap();
+    bench.put(Topic::Ledger, b"who", b"knows").await;
     assert_complete(&bench.run(&bench.source()).await.unwrap());
     let letters = bench.dead_letters().await;
     let foreign: Vec<_> =

@@ -50,6 +50,36 @@ fn a_row_of_dataverse_is_a_run() {
 }
 
 #[test]
+fn a_row_of_dataverse_without_its_end_ends_after_its_duration() {
+    let end_of = |fields: &str| {
+        let row = DATAVERSE.replace("\"endtime\":\"2024-05-01T10:00:05.5Z\",\"duration\":5,", fields);
+        assert_ne!(row, DATAVERSE);
+        in_environment(&row).activity.run.unwrap().end.map(|end| end.to_string())
+    };
+    for (fields, end) in [
+        // Below 100 these are seconds, from there on milliseconds.
+        ("\"duration\":5,", Some("2024-05-01T10:00:05Z")),
+        ("\"duration\":0.25,", Some("2024-05-01T10:00:00.25Z")),
+        ("\"duration\":99,", Some("2024-05-01T10:01:39Z")),
+        ("\"duration\":100,", Some("2024-05-01T10:00:00.1Z")),
+        ("\"duration\":\"5500\",\"endtime\":null,", Some("2024-05-01T10:00:05.5Z")),
+        ("\"duration\":2592000000,\"endtime\":\"\",", Some("2024-05-31T10:00:00Z")),
+        // An end that is told is the end.
+        ("\"duration\":5500,\"endtime\":\"2024-05-01T10:00:07Z\",", Some("2024-05-01T10:00:07Z")),
+        ("\"duration\":0,", None),
+        ("\"duration\":-5,", None),
+        ("\"duration\":\"inf\",", None),
+        ("\"duration\":\"a while\",", None),
+        ("\"duration\":null,", None),
+        ("", None),
+    ] {
+        assert_eq!(end_of(fields).as_deref(), end, "{fields}");
+    }
+    let without_start = DATAVERSE.replace("starttime", "createdon").replace("endtime", "x");
+    assert_eq!(in_environment(&without_start).activity.run.unwrap().end, None);
+}
+
+#[test]
 fn a_row_of_the_platforms_telemetry_is_a_run_in_both_namings() {
     let workspace = telemetry("Cloud flow runs", "AppRequests");
     let insights = workspace

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use ingest::decode::{Decoded, Origin, decode};
 use ingest::sources::files::{Content, Frame, Frames};
 use ingest::{AtEnd, Context, FilesConfig, IngestError, Summary, group, worker};
-use pipeline::log::{From, Incoming, Limits, Member};
+use pipeline::log::{From, Incoming, Limits, Member, Next, Positions, Route};
 use pipeline::worker::Control;
-use pipeline::{Clock, Log, Logs, MemoryLog, MemoryOptions};
+use pipeline::{Clock, Log, Logs, MemoryLog, MemoryOptions, Outgoing, Step};
 use schemas::watermark::Watermark;
-use schemas::{Event, Micros, StageName, Topic};
+use schemas::{Event, Micros, Partition, StageName, Topic};
 use tokio_util::sync::CancellationToken;
 
 /// The six files of the README's command, with their records.
@@ -123,6 +123,19 @@ impl Bench {
     pub(crate) async fn run(&self, source: &FilesConfig) -> Result<Summary, IngestError> {
         let mut log = self.open(&source.name, "one").await;
         ingest::run(log.as_mut(), &self.log, source, self.context()).await
+    }
+
+    /// Puts a record where the source's own lie, as a stranger would.
+    pub(crate) async fn put(&self, topic: Topic, key: &[u8], value: &[u8]) {
+        let mut other = self.open("stranger", "x").await;
+        let lease = loop {
+            if let Next::Assigned(assignment) = other.next().await.unwrap() {
+                break assignment.lease;
+            }
+        };
+        let record = Outgoing::keyed(topic, key.to_vec(), value.to_vec()).to(Route::Exact(Partition(0)));
+        other.commit(Step { lease, finished: Positions::new(), records: vec![record] }).await.unwrap();
+        other.leave().await.unwrap();
     }
 
     /// Everything on a topic.

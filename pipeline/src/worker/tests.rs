@@ -48,12 +48,21 @@ fn control() -> Control {
     Control { stop, drain, clock }
 }
 
+/// What becomes of a commit.
+enum Answer {
+    Fails(LogError),
+    /// It stops the worker, and is done a little later.
+    Late,
+    /// It stops the worker, and is never done.
+    Never,
+}
+
 /// Says what it was told to, and is idle afterwards.
 #[derive(Default)]
 struct Script {
     says: VecDeque<Next>,
-    /// What becomes of each commit; whole once there is nothing more. `None` stops the worker and answers never.
-    answers: VecDeque<Option<LogError>>,
+    /// What becomes of each commit; whole once there is nothing more.
+    answers: VecDeque<Answer>,
     stop: CancellationToken,
     leaves: Option<LogError>,
     finished: Arc<Mutex<Vec<Positions>>>,
@@ -66,10 +75,19 @@ impl Log for Script {
 
     fn commit(&mut self, step: Step) -> BoxFuture<'_, Result<(), LogError>> {
         match self.answers.pop_front() {
-            Some(Some(error)) => ready(Err(error)).boxed(),
-            Some(None) => {
+            Some(Answer::Fails(error)) => ready(Err(error)).boxed(),
+            Some(Answer::Never) => {
                 self.stop.cancel();
                 pending().boxed()
+            }
+            Some(Answer::Late) => {
+                self.stop.cancel();
+                async move {
+                    tokio::task::yield_now().await;
+                    self.finished.lock().unwrap().push(step.finished);
+                    Ok(())
+                }
+                .boxed()
             }
             None => {
                 self.finished.lock().unwrap().push(step.finished);
@@ -137,7 +155,7 @@ impl Stage for Skipping {
 fn what_a_lost_step_did_not_touch_is_worked_on() {
     let mut log = Script {
         says: [batch(&[(A, 0), (C, 0), (B, 0), (A, 1), (C, 1), (B, 1)]), batch(&[(B, 2)])].into(),
-        answers: [Some(LogError::Lost(vec![at(A)]))].into(),
+        answers: [Answer::Fails(LogError::Lost(vec![at(A)]))].into(),
         ..Script::default()
     };
     let mut stage = Skipping { later: Some(at(B)), ..Skipping::default() };
@@ -151,19 +169,29 @@ fn what_a_lost_step_did_not_touch_is_worked_on() {
     assert_eq!((tally.read, tally.steps), (3, 2), "what was lost does not count");
 }
 
+/// Runs what needs a timer.
+fn timed<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
+}
+
 #[test]
-fn a_stop_is_heard_while_a_step_is_being_committed() {
-    let control = control();
-    let mut log = Script {
-        says: [batch(&[(A, 0)]), batch(&[(A, 1)])].into(),
-        answers: [None].into(),
-        stop: control.stop.clone(),
-        ..Script::default()
-    };
-    let (mut stage, counters) = (Skipping::default(), Counters::default());
-    run(&mut log, &mut stage, &control, &counters).now_or_never().unwrap().unwrap();
-    assert_eq!(counters.read(), Tally::default());
-    assert_eq!(stage.worked.len(), 1, "nothing more is begun");
+fn a_stop_does_not_wait_for_ever_for_a_step_to_be_committed() {
+    for (answer, finished, read) in
+        [(Answer::Never, vec![], 0), (Answer::Late, vec![positions(&[(A, 1)])], 1)]
+    {
+        let control = control();
+        let mut log = Script {
+            says: [batch(&[(A, 0)]), batch(&[(A, 1)])].into(),
+            answers: [answer].into(),
+            stop: control.stop.clone(),
+            ..Script::default()
+        };
+        let (mut stage, counters) = (Skipping::default(), Counters::default());
+        timed(run(&mut log, &mut stage, &control, &counters)).unwrap();
+        assert_eq!(*log.finished.lock().unwrap(), finished, "what ends soon enough is not given up");
+        assert_eq!(counters.read().read, read);
+        assert_eq!(stage.worked.len(), 1, "nothing more is begun");
+    }
 }
 
 #[test]
@@ -175,7 +203,7 @@ fn a_stop_is_heard_while_the_stage_works() {
             Script { says: [Next::Assigned(assigned), batch(&[(A, 0)])].into(), ..Script::default() };
         let mut stage = Skipping { stops_in: Some((call, control.stop.clone())), ..Skipping::default() };
         let counters = Counters::default();
-        run(&mut log, &mut stage, &control, &counters).now_or_never().expect(call).unwrap();
+        timed(run(&mut log, &mut stage, &control, &counters)).expect(call);
         assert!(log.finished.lock().unwrap().is_empty());
         assert_eq!(counters.read(), Tally::default());
     }
@@ -189,4 +217,41 @@ fn whoever_cannot_say_goodbye_has_finished_all_the_same() {
     run(&mut log, &mut stage, &control(), &counters).now_or_never().unwrap().unwrap();
     assert_eq!(*log.finished.lock().unwrap(), [positions(&[(A, 1)])]);
     assert!(log.leaves.is_none(), "it tried");
+}
+
+/// A record that a bad world held back and that is refused in the end says how often it was tried; whatever else is
+/// refused was tried once.
+#[test]
+fn a_dead_letter_says_how_often_its_record_was_tried() {
+    let retry = || Outcome::Retry { after: None, cause: "not yet".to_owned() };
+    let reject = || Outcome::Reject("not_ours", "of another schema".to_owned());
+    // Of the batch's records: what became of each, and the letters' offsets and attempts.
+    let turns = [
+        (0, vec![reject(), reject(), retry(), reject()], vec![("0", "1"), ("1", "1")]),
+        (2, vec![retry(), reject()], vec![]),
+        (2, vec![reject(), reject()], vec![("2", "3"), ("3", "1")]),
+    ];
+    let (mut log, mut stage) = (Script::default(), Skipping::default());
+    let (control, counters) = (control(), Counters::default());
+    let turn = Turn { log: &mut log, stage: &mut stage, control: &control, counters: &counters };
+    let mut attempts = 1;
+    for (first, outcomes, expected) in turns {
+        let records = (first..4).map(|offset| record(A, offset)).collect();
+        let batch = Batch { lease: LEASE, records };
+        let settled = turn.settle(&batch, Work { outcomes, also: Vec::new() }, &mut attempts).unwrap();
+        let said: Vec<(String, String)> = settled
+            .records
+            .iter()
+            .map(|letter| {
+                let header = |wanted| {
+                    let found = letter.headers.iter().find(|(name, _)| name == wanted).unwrap();
+                    String::from_utf8(found.1.to_vec()).unwrap()
+                };
+                (header(schemas::dead_letter::OFFSET), header(schemas::dead_letter::ATTEMPTS))
+            })
+            .collect();
+        let said: Vec<(&str, &str)> = said.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        assert_eq!(said, expected, "from offset {first}");
+    }
+    assert_eq!(attempts, 1, "the next batch begins anew");
 }

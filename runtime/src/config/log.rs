@@ -48,8 +48,8 @@ const KAFKA_KEYS: [(&str, &str); 8] = [
     ("transaction_timeout", "transaction_timeout"),
     ("revoke_within", "revoke_within"),
     ("secrets_folder", "secrets_folder"),
-    ("password_file", "password"),
-    ("key_password_file", "key_password"),
+    ("password", "password"),
+    ("key_password", "key_password"),
 ];
 
 /// The configured log.
@@ -164,7 +164,7 @@ fn read_memory(section: &Section<'_>) -> LogConfig {
 
 fn read_embedded(section: &Section<'_>) -> LogConfig {
     section.require("path");
-    let retention = section.duration("retention", DAY..=3650 * DAY, DAY);
+    let retention = section.duration("retention", 9 * DAY..=3650 * DAY, 9 * DAY);
     // SQLite needs some room to begin with; above a petabyte no file system holds it.
     let bytes_max = section.number("bytes_max", 1_048_576..=1_000_000_000_000_000, 0);
     LogConfig::Embedded(EmbeddedConfig {
@@ -192,8 +192,8 @@ fn read_kafka(section: &Section<'_>) -> LogConfig {
         revoke_within: section.duration("revoke_within", any, standard.revoke_within),
         static_membership: section.flag("static_membership", standard.static_membership),
         secrets_folder: section.path("secrets_folder").unwrap_or_else(|| standard.secrets_folder.clone()),
-        password_file: section.secret_file("password"),
-        key_password_file: section.secret_file("key_password"),
+        password: section.secret_source("password"),
+        key_password: section.secret_source("key_password"),
         ..standard
     };
     for problem in client.problems() {

@@ -5,9 +5,9 @@ use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr, time::
 use super::{
     Section,
     forms::{hint, read_duration, read_url},
-    secret::{Secret, Source},
     tree::{Value, quoted},
 };
+use crate::secret::{Secret, SecretSource};
 
 impl Section<'_> {
     /// A text, as written.
@@ -128,18 +128,8 @@ impl Section<'_> {
         Secret::read(self.secret_source(key)?).map_err(|message| self.note(at, message)).ok()
     }
 
-    /// Where a secret lies that somebody else will read: `{file: path}`. It is not opened here.
-    pub fn secret_file(&self, key: &'static str) -> Option<PathBuf> {
-        match self.secret_source(key)? {
-            Source::File(path) => Some(path),
-            Source::Env(_) => {
-                self.problem(key, format!("{} must come from a file", quoted(key)));
-                None
-            }
-        }
-    }
-
-    fn secret_source(&self, key: &'static str) -> Option<Source> {
+    /// Where a secret comes from that is read later: `{file: path}` or `{env: NAME}`. Nothing is opened here.
+    pub fn secret_source(&self, key: &'static str) -> Option<SecretSource> {
         let node = &self.find(key)?.node;
         let Value::Map(entries) = &node.value else {
             if !matches!(node.value, Value::Refused) {
@@ -150,8 +140,8 @@ impl Section<'_> {
         };
         let reference = self.inner(node.at, entries);
         match (reference.path("file"), reference.text("env")) {
-            (Some(path), None) => Some(Source::File(path)),
-            (None, Some(name)) => Some(Source::Env(name)),
+            (Some(path), None) => Some(SecretSource::File(path)),
+            (None, Some(name)) => Some(SecretSource::Env(name)),
             (None, None) if !entries.is_empty() => None,
             (Some(_), Some(_)) | (None, None) => {
                 self.note(node.at, "a secret has one source: file or env");

@@ -1,4 +1,5 @@
-//! Opening the file: the lock beside it, its settings, its tables, its version.
+//! Opening the file: the lock beside it, its settings, its tables, its version. What is created is for its owner only
+//! (0600), and so is what SQLite puts beside it; a file that exists keeps its rights.
 //!
 //! Tables, version 1. A *place* is a partition of a topic; a record's id is its place times 2^43 plus its offset, so
 //! that a partition is one range of ids and a new record goes to the range's end.
@@ -6,7 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
-    fs::{File, TryLockError},
+    fs::{File, OpenOptions, TryLockError},
     path::Path,
     time::Duration,
 };
@@ -91,6 +92,7 @@ pub(super) fn open(options: &EmbeddedOptions) -> Result<Held, LogError> {
         )));
     }
     let lock = lock(&options.path)?;
+    create_private(&options.path)?;
     let mut connection = connect(options).map_err(|error| of(&error))?;
     settle(&connection)?;
     create(&mut connection, wanted)?;
@@ -103,7 +105,7 @@ fn lock(path: &Path) -> Result<File, LogError> {
     let mut name = OsString::from(path);
     name.push(".lock");
     let shown = path.display();
-    let file = File::options().create(true).truncate(false).write(true).open(&name);
+    let file = private().open(&name);
     let file = file.map_err(|error| LogError::Unusable(format!("{shown}: cannot open its lock: {error}")))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -114,6 +116,24 @@ fn lock(path: &Path) -> Result<File, LogError> {
             Err(LogError::Unusable(format!("{shown}: cannot be locked: {error}")))
         }
     }
+}
+
+fn private() -> OpenOptions {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// SQLite would create the file with the rights that the umask leaves to others. One that exists is not opened here:
+/// closing it again would take SQLite's locks in this process away (<https://sqlite.org/howtocorrupt.html>, 2.2).
+fn create_private(path: &Path) -> Result<(), LogError> {
+    if path.exists() {
+        return Ok(());
+    }
+    let created = private().open(path).map(drop);
+    created.map_err(|error| LogError::Unusable(format!("{}: cannot be created: {error}", path.display())))
 }
 
 fn connect(options: &EmbeddedOptions) -> Result<Connection, rusqlite::Error> {

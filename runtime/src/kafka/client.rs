@@ -21,6 +21,7 @@ use rdkafka::{
 };
 
 use super::{errors, errors::Class, settings::KafkaConfig};
+use crate::secret::Secret;
 
 /// A consumer, of a group or not.
 pub(super) type Consumer = BaseConsumer<Context>;
@@ -182,6 +183,10 @@ pub(super) fn surveyor(config: &KafkaConfig) -> Result<Consumer, LogError> {
 
 /// The producer that owns `transactional_id`, once it is initialised.
 pub(super) fn producer(config: &KafkaConfig, transactional_id: &str) -> Result<Producer, LogError> {
+    made(producer_config(config, transactional_id)?.create_with_context(Context::default()))
+}
+
+fn producer_config(config: &KafkaConfig, transactional_id: &str) -> Result<ClientConfig, LogError> {
     let mut client = base(config)?;
     client
         .set("transactional.id", transactional_id)
@@ -199,7 +204,7 @@ pub(super) fn producer(config: &KafkaConfig, transactional_id: &str) -> Result<P
         .set("batch.num.messages", "10000")
         .set("queue.buffering.max.messages", "100000");
     extend(&mut client, config, SCOPE_PRODUCER);
-    made(client.create_with_context(Context::default()))
+    Ok(client)
 }
 
 /// For topics.
@@ -229,8 +234,14 @@ const SCOPE_CONSUMER: &[&str] = &[
     "heartbeat.interval.ms",
     "max.poll.interval.ms",
 ];
-const SCOPE_PRODUCER: &[&str] =
-    &["compression.type", "compression.level", "linger.ms", "batch.size", "queue.buffering.max.kbytes"];
+const SCOPE_PRODUCER: &[&str] = &[
+    "compression.type",
+    "compression.level",
+    "linger.ms",
+    "batch.size",
+    "message.max.bytes",
+    "queue.buffering.max.kbytes",
+];
 
 fn extend(client: &mut ClientConfig, config: &KafkaConfig, scope: &[&str]) {
     for (key, value) in config.extra.iter().filter(|(key, _)| scope.contains(&key.as_str())) {
@@ -256,13 +267,11 @@ fn base(config: &KafkaConfig) -> Result<ClientConfig, LogError> {
             client.set(key, value);
         }
     }
-    for (key, file) in
-        [("sasl.password", &config.password_file), ("ssl.key.password", &config.key_password_file)]
-    {
-        if let Some(file) = file {
-            let secret = std::fs::read_to_string(file)
-                .map_err(|error| LogError::Refused(format!("{}: {error}", file.display())))?;
-            client.set(key, secret.trim_end_matches(['\r', '\n']));
+    for (key, source) in [("sasl.password", &config.password), ("ssl.key.password", &config.key_password)] {
+        if let Some(source) = source {
+            let secret = Secret::read(source.clone())
+                .map_err(|message| LogError::Refused(format!("{key}: {message}")))?;
+            client.set(key, secret.reveal());
         }
     }
     Ok(client)
@@ -276,4 +285,21 @@ fn made<T>(client: KafkaResult<T>) -> Result<T, LogError> {
 
 fn millis(duration: Duration) -> String {
     duration.as_millis().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::settings::ALLOWED;
+
+    /// A setting that is accepted must do something: ours are only what holds without it.
+    #[test]
+    fn what_may_be_passed_to_a_producer_is_not_set_over() {
+        for key in ALLOWED.iter().filter(|key| !SCOPE_CONSUMER.contains(key)) {
+            let mut config = KafkaConfig::new("127.0.0.1:9092");
+            config.extra.insert((*key).to_owned(), "7".to_owned());
+            let client = producer_config(&config, "id").expect("no secret is read");
+            assert_eq!(client.get(key), Some("7"), "{key}");
+        }
+    }
 }

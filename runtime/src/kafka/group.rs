@@ -29,7 +29,7 @@ use super::{
     client::{Consumer, Rebalance, acknowledge},
     errors, names,
     shared::{Job, Jobs, Shared},
-    state::Release,
+    state::{Flow, Release},
     survey::ANSWER_WITHIN,
     tail::{Ranges, Tail, incoming},
     wait::Patience,
@@ -60,7 +60,6 @@ pub(super) struct Group {
     /// Up to here nothing but marks follows what was handed out.
     clear: std::collections::BTreeMap<TopicPartition, Offset>,
     change: Option<Change>,
-    paused: bool,
     patience: Patience,
     clock: Clock,
 }
@@ -74,7 +73,6 @@ impl Group {
             tail: None,
             clear: std::collections::BTreeMap::new(),
             change: None,
-            paused: false,
             patience: Patience::new("reading"),
             clock: Clock::machine(),
         }
@@ -169,16 +167,31 @@ impl Group {
         for at in &change.partitions {
             self.clear.remove(at);
         }
-        // A partition that was paused when it went is still paused when it comes back. The next turn pauses again, if it
-        // must, what was held all along.
+        // A partition that was paused when it went is still paused when it comes back.
         if let Err(error) = self.consumer.resume(&list) {
             tracing::debug!(%error, "resuming");
         }
-        self.paused = false;
+        self.warn_of_losses(&positions);
         self.shared.state().assign(&positions);
         self.shared.told.notify_one();
         tracing::info!(group = self.shared.identity.group, gained = positions.len(), "partitions assigned");
         true
+    }
+
+    /// Says where a topic's retention went past what this group had read. It reads on with what there is. What is gone
+    /// may be nothing but the marks of transactions, which nobody reads: that can no longer be told.
+    fn warn_of_losses(&self, positions: &[(TopicPartition, Offset)]) {
+        for (at, position) in positions.iter().filter(|(_, position)| position.0 > 0) {
+            let (topic, partition) = (self.shared.names().topic(at.topic), names::number(at.partition));
+            let Ok((low, _)) = self.consumer.fetch_watermarks(topic, partition, ANSWER_WITHIN) else {
+                return;
+            };
+            let gone = u64::try_from(low).unwrap_or_default().saturating_sub(position.0);
+            if gone > 0 {
+                let group = self.shared.identity.group.as_str();
+                tracing::warn!(group, topic, partition, gone, "retention went past what this group has read");
+            }
+        }
     }
 
     /// Gives the partitions back once the handle has released them, or nobody waits any longer, or they are lost.
@@ -274,20 +287,14 @@ impl Group {
 
     /// Pauses what is held while enough waits for the handle.
     fn flow(&mut self) {
-        let (full, low, held) = {
-            let state = self.shared.state();
-            (state.is_full(), state.is_low(), state.held())
-        };
-        let list = || self.shared.names().list(held.iter().copied());
-        let turned = if full && !self.paused {
-            self.consumer.pause(&list())
-        } else if low && self.paused {
-            self.consumer.resume(&list())
-        } else {
-            return;
+        let Some((flow, partitions)) = self.shared.state().flow() else { return };
+        let list = self.shared.names().list(partitions.iter().copied());
+        let turned = match flow {
+            Flow::Paused => self.consumer.pause(&list),
+            Flow::Fetched => self.consumer.resume(&list),
         };
         match turned {
-            Ok(()) => self.paused = full,
+            Ok(()) => self.shared.state().flows(flow, &partitions),
             // Some of them have just gone; the next turn looks again.
             Err(error) => tracing::debug!(%error, "pausing"),
         }

@@ -1,7 +1,7 @@
 //! What can be said about a Kafka connection, and what cannot.
 //!
 //! Settings of librdkafka pass only by name, from a list: a free map is how clients of other pipelines came to read
-//! files and call servers for whoever could write their configuration. Secrets are files. All problems are found at
+//! files and call servers for whoever could write their configuration. Secrets are referred to. All problems are found at
 //! once, before anything connects.
 
 use std::{
@@ -9,6 +9,8 @@ use std::{
     path::{Component, Path, PathBuf},
     time::Duration,
 };
+
+use crate::secret::SecretSource;
 
 /// How to reach Kafka.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,10 +36,10 @@ pub struct KafkaConfig {
     pub static_membership: bool,
     /// The only folder that certificates, keys and passwords are read from.
     pub secrets_folder: PathBuf,
-    /// The file with the SASL password, in the secrets folder; read anew for each connection that is made.
-    pub password_file: Option<PathBuf>,
-    /// The file with the password of the client's private key, in the secrets folder.
-    pub key_password_file: Option<PathBuf>,
+    /// The SASL password; read anew for each client that is made. A file must lie in the secrets folder.
+    pub password: Option<SecretSource>,
+    /// The password of the client's private key, likewise.
+    pub key_password: Option<SecretSource>,
     /// Further settings of librdkafka, from [`ALLOWED`].
     pub extra: BTreeMap<String, String>,
 }
@@ -54,8 +56,8 @@ impl KafkaConfig {
             revoke_within: Duration::from_secs(20),
             static_membership: false,
             secrets_folder: PathBuf::from("/run/secrets/weir"),
-            password_file: None,
-            key_password_file: None,
+            password: None,
+            key_password: None,
             extra: BTreeMap::new(),
         }
     }
@@ -78,10 +80,10 @@ impl KafkaConfig {
         for (key, value) in &self.extra {
             problems.extend(self.extra_problem(key, value));
         }
-        for (name, file) in
-            [("password_file", &self.password_file), ("key_password_file", &self.key_password_file)]
-        {
-            if file.as_ref().is_some_and(|file| !self.is_secret(file)) {
+        for (name, source) in [("password", &self.password), ("key_password", &self.key_password)] {
+            if let Some(SecretSource::File(file)) = source
+                && !self.is_secret(file)
+            {
                 problems.push(format!(
                     "{name}: must lie in the secrets folder {}",
                     self.secrets_folder.display()
@@ -172,11 +174,11 @@ const INSTEAD: &[(&str, &str)] = &[
     ("group.instance.id", "use static_membership"),
     ("isolation.level", "always read_committed"),
     ("plugin.library.paths", "no code is loaded"),
-    ("sasl.password", "use password: {file: path}"),
+    ("sasl.password", "use password: {file: …} or {env: …}"),
     ("sasl.oauthbearer.token.endpoint.url", "no server is called for a token"),
     ("session.timeout.ms", "use session_timeout"),
     ("ssl.endpoint.identification.algorithm", "names in certificates are always verified"),
-    ("ssl.key.password", "use key_password_file"),
+    ("ssl.key.password", "use key_password: {file: …} or {env: …}"),
     ("transaction.timeout.ms", "use transaction_timeout"),
     ("transactional.id", "named after group and member"),
 ];
@@ -213,7 +215,7 @@ mod tests {
             session_timeout: Duration::ZERO,
             transaction_timeout: Duration::from_secs(3600),
             revoke_within: Duration::from_secs(1000),
-            password_file: Some(PathBuf::from("/etc/passwd")),
+            password: Some(SecretSource::File("/etc/passwd".into())),
             extra: BTreeMap::from([
                 ("ssl.ca.location".to_owned(), "/run/secrets/weir/../../etc/shadow".to_owned()),
                 ("sasl.password".to_owned(), "hunter2".to_owned()),
@@ -235,7 +237,7 @@ mod tests {
                 "lingering.ms",
                 "sasl.password",
                 "ssl.ca.location",
-                "password_file"
+                "password"
             ]
         );
         assert!(
@@ -255,7 +257,8 @@ mod tests {
     fn what_lies_in_the_secrets_folder_passes() {
         let mut config = KafkaConfig::new("localhost:9092");
         config.extra.insert("ssl.ca.location".to_owned(), "/run/secrets/weir/kafka/ca.pem".to_owned());
-        config.password_file = Some(PathBuf::from("/run/secrets/weir/kafka/password"));
+        config.password = Some(SecretSource::File("/run/secrets/weir/kafka/password".into()));
+        config.key_password = Some(SecretSource::Env("WEIR_KEY_PASSWORD".to_owned()));
         assert_eq!(config.problems(), Vec::<String>::new());
     }
 }

@@ -6,7 +6,7 @@
 //! held are *rewinding*, and told again later, under a newer lease.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     time::Duration,
 };
 
@@ -30,6 +30,15 @@ struct Slot {
     expected: Offset,
     /// The next offset to be handed out.
     handed: Offset,
+    /// It is not fetched at the moment: each for itself, since others may come while some are paused.
+    paused: bool,
+}
+
+/// Whether partitions are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Paused,
+    Fetched,
 }
 
 /// Partitions that others wait for.
@@ -258,6 +267,7 @@ impl State {
                 committed: *position,
                 expected: *position,
                 handed: *position,
+                paused: false,
             };
             self.held.insert(*at, slot);
         }
@@ -356,20 +366,31 @@ impl State {
         }
     }
 
-    /// Whether more than two batches wait, so that no more should be fetched.
-    pub(super) fn is_full(&self) -> bool {
-        self.fetched.len() > self.limits.records_max.saturating_mul(2)
-            || self.fetched_bytes > self.limits.bytes_max.saturating_mul(2)
+    /// What must change so that no more is fetched while more than two batches wait, and more when less than one does.
+    pub(super) fn flow(&self) -> Option<(Flow, Vec<TopicPartition>)> {
+        let Limits { records_max, bytes_max, .. } = self.limits;
+        let waits_more = |batches: usize| {
+            self.fetched.len() > records_max.saturating_mul(batches)
+                || self.fetched_bytes > bytes_max.saturating_mul(batches)
+        };
+        let is_low = self.fetched.len() < records_max.max(1) && self.fetched_bytes < bytes_max.max(1);
+        let flow = match (waits_more(2), is_low) {
+            (true, _) => Flow::Paused,
+            (false, true) => Flow::Fetched,
+            (false, false) => return None,
+        };
+        let other = self.held.iter().filter(|(_, slot)| slot.paused != (flow == Flow::Paused));
+        let turning: Vec<TopicPartition> = other.map(|(at, _)| *at).collect();
+        (!turning.is_empty()).then_some((flow, turning))
     }
 
-    /// Whether less than one batch waits, so that more should be fetched.
-    pub(super) fn is_low(&self) -> bool {
-        self.fetched.len() < self.limits.records_max.max(1)
-            && self.fetched_bytes < self.limits.bytes_max.max(1)
-    }
-
-    pub(super) fn held(&self) -> BTreeSet<TopicPartition> {
-        self.held.keys().copied().collect()
+    /// It has been changed.
+    pub(super) fn flows(&mut self, flow: Flow, partitions: &[TopicPartition]) {
+        for at in partitions {
+            if let Some(slot) = self.held.get_mut(at) {
+                slot.paused = flow == Flow::Paused;
+            }
+        }
     }
 
     /// The call that wants to know whether everything has been handed out, and up to where that is; `None` while there
@@ -395,7 +416,8 @@ impl State {
 }
 
 fn size(record: &Incoming) -> usize {
-    record.key.len() + record.value.as_ref().map_or(0, bytes::Bytes::len)
+    let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    record.key.len() + record.value.as_ref().map_or(0, bytes::Bytes::len) + headers
 }
 
 #[cfg(test)]

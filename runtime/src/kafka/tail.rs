@@ -10,6 +10,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
 
@@ -226,15 +227,23 @@ impl Reading<'_> {
 
 /// A record as our stages read it; `None` for one of a topic that is not ours.
 pub(super) fn incoming(message: &BorrowedMessage<'_>, names: &Names) -> Option<Incoming> {
-    let headers = message.headers().map(|headers| {
-        let bytes = |value: Option<&[u8]>| value.map(Bytes::copy_from_slice).unwrap_or_default();
-        headers.iter().map(|header| (header.key.to_owned(), bytes(header.value))).collect()
-    });
     Some(Incoming {
         at: names.partition(message.topic(), message.partition())?,
         offset: Offset(u64::try_from(message.offset()).ok()?),
         key: message.key().map(Bytes::copy_from_slice).unwrap_or_default(),
         value: message.payload().map(Bytes::copy_from_slice),
-        headers: headers.unwrap_or_default(),
+        headers: headers(message),
     })
+}
+
+/// The headers, without those whose name is not UTF-8: rdkafka (0.39) panics where it meets one, and has no other way to
+/// read them. Nothing of ours has such a name, and what is not ours is judged by its value.
+fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, Bytes)> {
+    let Some(headers) = message.headers() else { return Vec::new() };
+    let read = |index| {
+        let header = headers.try_get(index)?;
+        Some((header.key.to_owned(), header.value.map(Bytes::copy_from_slice).unwrap_or_default()))
+    };
+    let guarded = |index| catch_unwind(AssertUnwindSafe(|| read(index))).ok().flatten();
+    (0..headers.count()).filter_map(guarded).collect()
 }

@@ -70,6 +70,15 @@ pub enum TopicChange {
         /// What it should have.
         wanted: u32,
     },
+    /// It forgets sooner than deduplication needs. Only an operator can know what the room is for.
+    Forgets {
+        /// The topic.
+        topic: Topic,
+        /// How many days it keeps.
+        days: u64,
+        /// How many it must keep.
+        least: u64,
+    },
     /// It is compacted and should not be, or the other way round. Only an operator can know what that would lose.
     OtherCleanup {
         /// The topic.
@@ -95,6 +104,9 @@ impl fmt::Display for TopicChange {
             Self::Refused { topic, has, wanted } => {
                 write!(f, "refused: {topic} has {has} partitions, not {wanted}")
             }
+            Self::Forgets { topic, days, least } => {
+                write!(f, "refused: {topic} keeps {days} days, and must keep {least} (retention.ms)")
+            }
             Self::OtherCleanup { topic, compact: true } => write!(f, "refused: {topic} is not compacted"),
             Self::OtherCleanup { topic, compact: false } => write!(f, "refused: {topic} is compacted"),
         }
@@ -115,6 +127,29 @@ fn change(topic: Topic, has: Option<u32>, wanted: u32) -> Option<TopicChange> {
 
 fn cleanup(topic: Topic) -> &'static str {
     if topic.is_compacted() { "compact" } else { "delete" }
+}
+
+const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
+
+/// How many days a new topic keeps its records: what the source hands out (7 days) twice over, findings for a quarter.
+/// Compacted topics keep by key.
+fn days(topic: Topic) -> Option<u64> {
+    match topic {
+        Topic::Event | Topic::Enriched | Topic::Signal | Topic::Seen => Some(14),
+        Topic::Finding(_) | Topic::Receipt | Topic::Gap => Some(90),
+        Topic::DeadLetter(_) => Some(30),
+        Topic::DetectState | Topic::Ledger => None,
+    }
+}
+
+/// How many days a topic must keep: ids are looked for through 8.
+fn days_least(topic: Topic) -> Option<u64> {
+    matches!(topic, Topic::Seen).then_some(9)
+}
+
+/// How many days `retention.ms` stands for; none when it has no end.
+fn days_of(retention: &str) -> Option<u64> {
+    retention.parse::<u64>().ok().map(|millis| millis / DAY_MILLIS)
 }
 
 /// Administers topics.
@@ -158,6 +193,12 @@ impl Topics {
             if has.split(',').any(|part| part == "compact") != topic.is_compacted() {
                 changes.push(TopicChange::OtherCleanup { topic: *topic, compact: topic.is_compacted() });
             }
+            let retention = config.get("retention.ms").and_then(|entry| entry.value.as_deref());
+            if let (Some(least), Some(days)) = (days_least(*topic), retention.and_then(days_of))
+                && days < least
+            {
+                changes.push(TopicChange::Forgets { topic: *topic, days, least });
+            }
         }
         Ok(changes)
     }
@@ -166,24 +207,33 @@ impl Topics {
     pub(super) async fn apply(&self, plan: &TopicPlan) -> Result<Vec<TopicChange>, LogError> {
         let changes = self.plan(plan).await?;
         let replication = plan.replication.map_or(-1, i32::from);
+        // Numbers as texts, for as long as the requests live.
+        let kept: Vec<String> = changes.iter().map(retention).collect();
         let mut create = Vec::new();
         let mut grow = Vec::new();
-        for change in &changes {
+        for (change, kept) in changes.iter().zip(&kept) {
             match change {
                 TopicChange::Create { topic, partitions } => {
                     let count = i32::try_from(*partitions).unwrap_or(i32::MAX);
-                    let new = NewTopic::new(
-                        self.names().topic(*topic),
-                        count,
-                        TopicReplication::Fixed(replication),
-                    );
-                    create.push(new.set("cleanup.policy", cleanup(*topic)));
+                    let copies = TopicReplication::Fixed(replication);
+                    let mut new = NewTopic::new(self.names().topic(*topic), count, copies)
+                        .set("cleanup.policy", cleanup(*topic));
+                    if !kept.is_empty() {
+                        new = new.set("retention.ms", kept);
+                    }
+                    // One copy may be away without stopping the writers, and without a record on a single disk.
+                    if replication >= 3 {
+                        new = new.set("min.insync.replicas", "2");
+                    }
+                    create.push(new);
                 }
                 TopicChange::Grow { topic, to, .. } => {
                     let count = usize::try_from(*to).unwrap_or(usize::MAX);
                     grow.push(NewPartitions::new(self.names().topic(*topic), count));
                 }
-                TopicChange::Refused { .. } | TopicChange::OtherCleanup { .. } => {}
+                TopicChange::Refused { .. }
+                | TopicChange::Forgets { .. }
+                | TopicChange::OtherCleanup { .. } => {}
             }
         }
         if !create.is_empty() {
@@ -205,7 +255,9 @@ impl Topics {
             .filter_map(|change| match change {
                 TopicChange::Create { topic, partitions } => Some((*topic, *partitions)),
                 TopicChange::Grow { topic, to, .. } => Some((*topic, *to)),
-                TopicChange::Refused { .. } | TopicChange::OtherCleanup { .. } => None,
+                TopicChange::Refused { .. }
+                | TopicChange::Forgets { .. }
+                | TopicChange::OtherCleanup { .. } => None,
             })
             .collect();
         let seen = tokio::task::spawn_blocking(move || {
@@ -225,6 +277,18 @@ impl Topics {
         let names: Vec<&str> = all.iter().map(|topic| self.names().topic(*topic)).collect();
         taken(self.admin.delete_topics(&names, &options()).await, Code::UnknownTopicOrPartition)
     }
+}
+
+/// The `retention.ms` of a topic that is to be made; empty where there is none to set.
+fn retention(change: &TopicChange) -> String {
+    let days = match change {
+        TopicChange::Create { topic, .. } => days(*topic),
+        TopicChange::Grow { .. }
+        | TopicChange::Refused { .. }
+        | TopicChange::Forgets { .. }
+        | TopicChange::OtherCleanup { .. } => None,
+    };
+    days.map_or_else(String::new, |days| (days * DAY_MILLIS).to_string())
 }
 
 fn count(survey: &Survey, wanted: &[(Topic, u32)]) -> Result<Vec<(Topic, Option<u32>, u32)>, LogError> {
@@ -268,6 +332,15 @@ fn failed(error: KafkaError) -> LogError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn new_topics_keep_at_least_what_they_must() {
+        for topic in Topic::all() {
+            assert_eq!(days(topic).is_none(), topic.is_compacted(), "{topic}");
+            assert!(days(topic) >= days_least(topic), "{topic}");
+        }
+        assert_eq!((days_of("604800000"), days_of("-1")), (Some(7), None));
+    }
 
     #[test]
     fn partitions_are_added_only_where_no_state_is_bound_to_them() {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::Scalar;
+use super::{Scalar, mend};
 
 /// One value of the document, in document order.
 #[derive(Debug)]
@@ -25,10 +25,19 @@ pub(super) enum Kind<'a> {
     Scalar(Scalar<'a>),
 }
 
-/// Lays `bytes` out as nodes; the root is the first.
+/// Lays `bytes` out as nodes; the root is the first. What is refused is read once more if it can be mended.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Node<'_>>, serde_json::Error> {
+    lay_out(serde_json::Deserializer::from_slice(bytes)).or_else(|refused| match mend::mended(bytes) {
+        // Read as a stream, which lends nothing: the mended text does not outlive this.
+        Some(mended) => lay_out(serde_json::Deserializer::from_reader(mended.as_slice())),
+        None => Err(refused),
+    })
+}
+
+fn lay_out<'a, R: serde_json::de::Read<'a>>(
+    mut json: serde_json::Deserializer<R>,
+) -> Result<Vec<Node<'a>>, serde_json::Error> {
     let mut nodes = Vec::with_capacity(64);
-    let mut json = serde_json::Deserializer::from_slice(bytes);
     Seed { nodes: &mut nodes, key: None }.deserialize(&mut json)?;
     json.end()?;
     Ok(nodes)

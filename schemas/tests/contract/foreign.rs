@@ -140,6 +140,40 @@ fn what_avro_allows_and_the_type_does_not_is_refused() {
     assert!(matches!(decode::<Finding>(&no_id), Err(CodecError::Avro(_))));
 }
 
+/// What is in a record must not reach a log through the error about it, however that is printed.
+#[test]
+fn what_is_refused_is_not_quoted() {
+    const SECRET: &str = "Mallory Quoted hunter2 mallory@x";
+    assert_eq!(SECRET.len(), 32, "as long as an id, so that it is read as one");
+    let whole = encode(&samples::empty_finding()).unwrap();
+    let mut no_id = whole.clone();
+    no_id[6..38].copy_from_slice(SECRET.as_bytes());
+    // The symbol of the change, which Avro names when it is out of range.
+    let no_symbol = [&whole[..39], &long(4_155_550_123), &whole[40..]].concat();
+    let no_small_symbol = [&whole[..39], &long(41_555), &whole[40..]].concat();
+    let no_length = [&[0, 0, 0, 0, 9, 0x3f], SECRET.as_bytes()].concat();
+    let not_whole = [&[0, 0, 0, 0, 9, 0x40], SECRET.as_bytes()].concat();
+    let errors = [
+        decode::<Finding>(&no_id).unwrap_err(),
+        decode::<Finding>(&no_symbol).unwrap_err(),
+        decode::<Finding>(&no_small_symbol).unwrap_err(),
+        decode::<DetectState>(&no_length).unwrap_err(),
+        decode::<DetectState>(&not_whole).unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(error, CodecError::Avro(_)), "{error:?}");
+        let mut said = format!("{error} {error:?} {error:#?}");
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            said += &format!("{error} {error:?}");
+            cause = error.source();
+        }
+        for word in SECRET.split(' ').chain(["41555"]) {
+            assert!(!said.contains(word), "{said}");
+        }
+    }
+}
+
 /// Whatever can be read can be written, and reads as the same again.
 fn survives<T: Message + PartialEq + Debug>(body: &[u8]) -> Result<(), TestCaseError> {
     let bytes = [&[0], &T::SCHEMA_ID.to_be_bytes()[..], body].concat();

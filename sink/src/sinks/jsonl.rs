@@ -9,10 +9,15 @@
 //! those whose `activity_id` is 3 (close).
 //!
 //! The file is opened for every batch, so that renaming it away (rotation) is safe at any time; Weir itself does not
-//! rotate. While it writes it holds the file's lock, so that two processes take turns and never mix their lines.
+//! rotate. While it writes it holds the file's lock, so that two processes take turns and never mix their lines. A batch
+//! that meets the lock held is tried again like any other; at the start it is waited for half a second at most.
+//!
 //! Limits: one batch is held in memory as text, three times the log's batch (4 MiB) or so.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use schemas::finding::Finding;
@@ -25,6 +30,9 @@ mod file;
 /// The receiver will never take what cannot be written as JSON.
 const NOT_ENCODABLE: &str = "not_encodable";
 
+/// Another Weir holds the file for one batch and its sync. Whoever holds it longer than this holds it for good.
+const START_WAIT: Duration = Duration::from_millis(500);
+
 /// The sink.
 #[derive(Debug)]
 pub(super) struct Jsonl {
@@ -34,7 +42,7 @@ pub(super) struct Jsonl {
 impl Jsonl {
     /// Makes sure that the file can be appended to, and that it ends in a whole line.
     pub(super) fn open(name: &str, path: &Path) -> Result<Self, SinkError> {
-        match file::append(path, &[]) {
+        match file::append(path, &[], START_WAIT) {
             Ok(()) => Ok(Self { path: path.to_owned() }),
             Err(cause) => Err(SinkError::Open { sink: name.to_owned(), path: path.to_owned(), cause }),
         }
@@ -46,7 +54,8 @@ impl Sink for Jsonl {
         async move {
             let (lines, mut verdicts) = encode(findings);
             let path = self.path.clone();
-            let written = tokio::task::spawn_blocking(move || file::append(&path, &lines)).await;
+            let written =
+                tokio::task::spawn_blocking(move || file::append(&path, &lines, Duration::ZERO)).await;
             let cause = match written {
                 Ok(Ok(())) => return verdicts,
                 Ok(Err(error)) => error.to_string(),

@@ -1,7 +1,8 @@
 //! Which files a source reads: named ones, all under named folders, and those that a `*` in the last part matches.
 //!
 //! A folder is walked at most 64 levels deep; in it, names that begin with a dot and what is neither file nor folder
-//! are left out, a link counts only where it leads to a file inside the folder. The order is that of the paths' text.
+//! are left out, a link counts only where it leads to a file inside the folder. The order is that of the paths' text. A
+//! file whose name is no UTF-8 is a problem: it could not be told from another in the ledger.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,7 +32,10 @@ pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<Problem>> {
         }
     }
     for file in &files {
-        if let Err(error) = fs::File::open(file) {
+        if file.to_str().is_none() {
+            let path = file.as_os_str().as_encoded_bytes().escape_ascii().to_string();
+            problems.push(Problem { path, why: "its name is no UTF-8".to_owned() });
+        } else if let Err(error) = fs::File::open(file) {
             problems.push(Problem { path: file.display().to_string(), why: error.kind().to_string() });
         }
     }
@@ -149,6 +153,24 @@ mod tests {
         assert_eq!(problems.len(), 2);
         assert!(problems[0].to_string().ends_with("none.json: no such file or folder"));
         assert_eq!(list(&[]).unwrap_err()[0].to_string(), "paths: no file is named");
+    }
+
+    /// The text they are shown as is one and the same, so that the ledger would take one for the other.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn names_that_are_no_text_are_refused_each_by_its_bytes() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        for name in [b"a\xfe.json".as_slice(), b"a\xff.json", b"a.json"] {
+            fs::write(folder.path().join(std::ffi::OsStr::from_bytes(name)), "{}").unwrap();
+        }
+        for path in [folder.path().to_path_buf(), folder.path().join("*.json")] {
+            let problems = list(&[path]).unwrap_err();
+            let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            assert_eq!(said.len(), 2, "{said:?}");
+            assert!(said[0].ends_with("a\\xfe.json: its name is no UTF-8"), "{said:?}");
+            assert!(said[1].ends_with("a\\xff.json: its name is no UTF-8"), "{said:?}");
+        }
     }
 
     #[cfg(unix)]

@@ -133,7 +133,29 @@ fn a_step_without_positions_stands_while_its_lease_holds_anything() {
 fn a_full_queue_asks_for_no_more_until_it_is_low() {
     let mut state = holding(1);
     state.take_in((0..5).map(|n| record(0, n)).collect());
-    assert!(state.is_full() && !state.is_low());
+    assert_eq!(state.flow(), Some((Flow::Paused, vec![at(0)])));
+    state.flows(Flow::Paused, &[at(0)]);
+    assert_eq!(state.flow(), None);
     assert!(state.next().is_some() && state.next().is_some());
-    assert!(!state.is_full() && state.is_low());
+    assert_eq!(state.flow(), Some((Flow::Fetched, vec![at(0)])));
+    state.flows(Flow::Fetched, &[at(0)]);
+    assert_eq!(state.flow(), None);
+}
+
+#[test]
+fn a_partition_that_comes_while_others_are_paused_leaves_them_to_be_fetched_again() {
+    let mut state = holding(2);
+    state.take_in((0..5).map(|n| record(0, n)).collect());
+    state.flows(Flow::Paused, &[at(0), at(1)]);
+    assert!(state.next().is_some(), "three of the five are left: enough, and not too many");
+    assert_eq!(state.flow(), None);
+    state.assign(&[(at(2), Offset(0))]);
+    assert_eq!(state.flow(), None);
+    while let Some(Ok(next)) = state.next() {
+        assert!(matches!(next, Next::Assigned(_) | Next::Batch(_)));
+    }
+    assert_eq!(state.flow(), Some((Flow::Fetched, vec![at(0), at(1)])));
+    state.lose(&[at(0)]);
+    state.assign(&[(at(0), Offset(5))]);
+    assert_eq!(state.flow(), Some((Flow::Fetched, vec![at(1)])), "what comes anew is fetched from the start");
 }

@@ -1,10 +1,15 @@
 //! Appending whole lines to a file, so that they are there to stay or not there at all.
+//!
+//! What is made here is for its owner only (0600); a file that exists keeps its rights.
 
 use std::{
     ffi::OsString,
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io::{self, Read, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 /// How far the end of the last whole line is looked for at a time.
@@ -13,15 +18,20 @@ const BLOCK_BYTES: u64 = 64 * 1024;
 /// Appends `lines` to the file at `path`, which is created where it does not exist, and syncs it to the disk.
 ///
 /// # Errors
-/// What the operating system says; then nothing was added.
-pub(super) fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
+/// What the operating system says, or [`io::ErrorKind::WouldBlock`] where another process holds the file's lock for
+/// longer than `wait`; then nothing was added.
+pub(super) fn append(path: &Path, lines: &[u8], wait: Duration) -> io::Result<()> {
     let existed = path.exists();
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut file = open(path)?;
     // A pipe or a device can neither be synced nor cut.
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    file.lock()?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => file = lock_within(file, wait)?,
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
     let whole = repair(path, &mut file)?;
     if let Err(error) = file.write_all(lines).and_then(|()| file.sync_data()) {
         // Should cutting fail too, the next call moves the torn line away; whole lines may then be there twice.
@@ -36,6 +46,31 @@ pub(super) fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// No operating system waits for a file's lock with a limit, so a thread does; it ends when it has the lock, or with the
+/// process. Where there is nothing to wait, there is no thread.
+fn lock_within(file: File, wait: Duration) -> io::Result<File> {
+    let held = || io::Error::new(io::ErrorKind::WouldBlock, "the file is held by another process");
+    if wait.is_zero() {
+        return Err(held());
+    }
+    let (give, take) = mpsc::sync_channel(1);
+    let waiting = thread::Builder::new().name("jsonl-lock".to_owned());
+    waiting.spawn(move || {
+        let locked = file.lock().map(|()| file);
+        // Whoever wanted it may have gone; dropping the file lets the lock go, too.
+        drop(give.send(locked));
+    })?;
+    take.recv_timeout(wait).unwrap_or_else(|_| Err(held()))
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 /// Moves a last line without an end aside; its writer was killed and it was never acknowledged. Gives the length.
 fn repair(path: &Path, file: &mut File) -> io::Result<u64> {
     let length = file.metadata()?.len();
@@ -44,7 +79,7 @@ fn repair(path: &Path, file: &mut File) -> io::Result<u64> {
         return Ok(length);
     }
     let torn = torn_path(path);
-    let mut aside = OpenOptions::new().append(true).create(true).open(&torn)?;
+    let mut aside = open(&torn)?;
     file.seek(SeekFrom::Start(whole))?;
     io::copy(&mut Read::by_ref(file).take(length - whole), &mut aside)?;
     aside.write_all(b"\n")?;

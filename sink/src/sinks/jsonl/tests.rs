@@ -151,18 +151,70 @@ fn a_write_that_fails_half_way_leaves_no_trace() {
     assert_eq!(ids(&path), ["1", "2"]);
 }
 
+/// What the sink answers for that many findings while somebody else holds the file.
+fn held(findings: usize) -> Vec<Verdict> {
+    let cause = "the file is held by another process".to_owned();
+    vec![Verdict::TryAgain { after: None, cause }; findings]
+}
+
+/// As the worker does: a batch that is held is handed over again.
+fn in_turn(sink: &mut Jsonl, findings: &[Finding]) -> Vec<Verdict> {
+    loop {
+        let verdicts = deliver(sink, findings);
+        if verdicts != held(findings.len()) {
+            return verdicts;
+        }
+    }
+}
+
+/// Whoever holds the file for ever holds up neither a start nor a batch: both say so, and the batch is held.
+#[test]
+fn a_file_that_another_holds_is_not_waited_for() {
+    let folder = folder();
+    let path = folder.path().join("findings.jsonl");
+    let mut sink = Jsonl::open("archive", &path).unwrap();
+    let other = fs::File::open(&path).unwrap();
+    other.lock().unwrap();
+    assert_eq!(deliver(&mut sink, &[finding(1), finding(2)]), held(2));
+    let error = Jsonl::open("archive", &path).unwrap_err().to_string();
+    let expected =
+        format!("sink archive: cannot append to {}: the file is held by another process", path.display());
+    assert_eq!(error, expected);
+    assert_eq!(ids(&path), Vec::<String>::new());
+    drop(other);
+    // The start that gave up may get the lock now, for a moment.
+    assert_eq!(in_turn(&mut sink, &[finding(1), finding(2)]), vec![Verdict::Delivered; 2]);
+    assert_eq!(ids(&path), ["1", "2"]);
+}
+
+/// Findings name people: what is made is for its owner only, what is there keeps the rights it was given.
+#[cfg(unix)]
+#[test]
+fn others_cannot_read_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    let path = folder.path().join("findings.jsonl");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mut sink = Jsonl::open("archive", &path).unwrap();
+    assert_eq!(mode(&path), 0o600);
+    fs::write(&path, "torn").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(deliver(&mut sink, &[finding(1)]), [Verdict::Delivered]);
+    assert_eq!((mode(&path), mode(&folder.path().join("findings.jsonl.torn"))), (0o640, 0o600));
+}
+
 /// Each batch stays whole and whole batches of several processes stand one after the other.
 #[test]
 fn two_writers_take_turns() {
     let folder = folder();
     let path = folder.path().join("findings.jsonl");
+    let sinks: Vec<Jsonl> = (1..=4).map(|_| Jsonl::open("archive", &path).unwrap()).collect();
     std::thread::scope(|scope| {
-        for writer in 1..=4 {
-            let mut sink = Jsonl::open("archive", &path).unwrap();
+        for (writer, mut sink) in (1..).zip(sinks) {
             scope.spawn(move || {
                 for _ in 0..10 {
                     let batch: Vec<Finding> = (0..5).map(|n| finding(writer * 16 + n)).collect();
-                    assert_eq!(deliver(&mut sink, &batch), vec![Verdict::Delivered; 5]);
+                    assert_eq!(in_turn(&mut sink, &batch), vec![Verdict::Delivered; 5]);
                 }
             });
         }

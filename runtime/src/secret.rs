@@ -9,28 +9,33 @@ pub const SECRET_BYTES_MAX: u64 = 64 * 1024;
 #[derive(Clone)]
 pub struct Secret {
     text: String,
-    source: Source,
+    source: SecretSource,
 }
 
 /// Where a secret comes from.
-#[derive(Clone, Debug)]
-pub(super) enum Source {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// The content of this file.
     File(PathBuf),
+    /// This environment variable.
     Env(String),
 }
 
 impl Secret {
     /// Reads it; one line break at the end of a file is not part of it.
-    pub(super) fn read(source: Source) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// Why it cannot be read, without any part of it.
+    pub fn read(source: SecretSource) -> Result<Self, String> {
         let text = match &source {
-            Source::File(path) => {
+            SecretSource::File(path) => {
                 let mut bytes = Vec::new();
                 File::open(path)
                     .and_then(|file| file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes))
                     .map_err(|error| format!("the secret's file cannot be read: {error}"))?;
                 String::from_utf8(bytes).map_err(|_| "the secret's file is not UTF-8 text".to_owned())?
             }
-            Source::Env(name) => std::env::var(name)
+            SecretSource::Env(name) => std::env::var(name)
                 .map_err(|_| "the secret's environment variable is not set, or not UTF-8 text".to_owned())?,
         };
         if text.len() as u64 > SECRET_BYTES_MAX {
