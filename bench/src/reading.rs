@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ingest::decode::Origin;
-use ingest::sources::files::{self, Job, What};
+use ingest::portion::What;
+use ingest::sources::files::{self, Job};
 use pipeline::Clock;
 use tokio::sync::mpsc;
 

@@ -34,6 +34,14 @@ pub(crate) enum Command {
     Rules(RulesCommand),
     /// Check a configuration with the code that starts the workers, and open its log and sinks.
     Check(CheckArgs),
+    /// See it work: three simulated weeks of a tenant, an attack, findings in a Splunk and a Sentinel.
+    Demo(DemoArgs),
+    /// Simulate a tenant and the receivers on a port of this machine, for `weir run` to work against.
+    Simulate(SimulateArgs),
+    /// Show the findings that the log holds.
+    Findings(FindingsArgs),
+    /// Show what a stage wrote to the log, a JSON line a record.
+    Tap(TapArgs),
     /// Look after the topics of a Kafka log.
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -120,6 +128,93 @@ pub(crate) struct RulesArgs {
     /// Add the rules of this folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) rules: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Decides who lives in the tenant, what they do, and what is done to them.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Show every revision of every finding as it comes, not only new ones that are high or critical.
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SimulateArgs {
+    /// Where everything lies: the configuration for `weir run`, what the receivers accepted. A folder that was used before
+    /// goes on where it was left.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Decides who lives in the tenant, what they do, and what is done to them.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Where the services listen.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// How many seconds pass in one; the configuration tells `weir run` the same.
+    #[arg(long, value_name = "N", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rate: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FindingsArgs {
+    /// The configuration; of it only the log is opened, and nothing in it is changed.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// How to print; `json` is a finding a line here.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Go on with every revision as it comes, until stopped.
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Only findings at least this severe: info, low, medium, high or critical.
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub(crate) least: Option<schemas::finding::Severity>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TapArgs {
+    /// Whose records.
+    #[arg(value_enum, value_name = "STAGE")]
+    pub(crate) stage: Tapped,
+    /// The configuration; of it only the log is opened, and nothing in it is changed.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Go on with what comes, until stopped.
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Only what comes from now on, until stopped.
+    #[arg(long)]
+    pub(crate) new: bool,
+    /// Only records of this tenant.
+    #[arg(long, value_name = "ID")]
+    pub(crate) tenant: Option<String>,
+    /// Only records that name this rule, by its name or id.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Option<String>,
+    /// End after so many records.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+}
+
+/// What can be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tapped {
+    /// Events.
+    Ingest,
+    /// Enriched events.
+    Enrich,
+    /// Signals to the stateful rules.
+    Match,
+    /// Findings, every revision.
+    Detect,
+    /// Receipts of what was delivered.
+    Sink,
+    /// Losses that a source inflicted.
+    Gaps,
+    /// What any stage could not take.
+    DeadLetters,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,6 @@
-//! `weir check`: what every worker does before it starts, and nothing else. So an embedded log and a sink's file that do
-//! not exist yet are made. For a log that does not answer it waits 30 s, where workers wait on.
+//! `weir check`: what every worker does before it starts, one question to each service that sources ask (is the token
+//! taken, what is subscribed?), and one to each receiver of findings, without a finding: would it take one? So an embedded log and a sink's file that do not exist yet are made. For a log that does
+//! not answer it waits 30 s, where workers wait on. A service or receiver that refuses us is exit 77, one that is away 69.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -29,10 +30,15 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         tokio::time::timeout(ANSWERS_WITHIN, answers(logs.as_ref()))
             .await
             .map_err(|_| LogError::Unusable(format!("no answer within {} s", ANSWERS_WITHIN.as_secs())))??;
-        for sink in &config.sinks {
-            sink::sinks::open(sink)?;
+        for source in &config.sources {
+            for line in source.check(Clock::machine()).await? {
+                text.push_str(&format!("source {}: {line}\n", source.name()));
+            }
         }
-        text.push_str("every sink can be opened; the log answers, and every topic is there\n");
+        for sink in &config.sinks {
+            sink::sinks::probe(sink, &Clock::machine()).await?;
+        }
+        text.push_str("every sink would take findings; the log answers, and every topic is there\n");
     }
     crate::text::print(&text)?;
     Ok(ExitCode::SUCCESS)

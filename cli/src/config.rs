@@ -7,6 +7,7 @@
 //! detect:   {rules: my-rules}
 //! sinks:    [{name: archive, kind: jsonl, path: findings.jsonl}]
 //! limits:   {records_max: 4096, bytes_max: 4194304}   # of a batch of any stage, and so of its step
+//! admin:    {listen: 127.0.0.1:9464}                  # metrics and probes; `off` for none
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -14,9 +15,12 @@ use std::sync::Arc;
 
 use detect::RuleSet;
 use enrich::EnrichConfig;
-use ingest::FilesConfig;
+use ingest::Source;
+use ingest::sources::Here;
+use pipeline::Clock;
 use pipeline::log::Limits;
-use runtime::config::{Document, LogConfig, Problems, Section};
+use runtime::admin::AdminConfig;
+use runtime::config::{Document, LogConfig, Problems, Section, read_clock};
 use schemas::Topic;
 use sink::SinkConfig;
 
@@ -29,11 +33,13 @@ const BYTES_LEAST: usize = 64 * 1024;
 /// Everything a file can say.
 pub(crate) struct Config {
     pub(crate) log: LogConfig,
-    pub(crate) sources: Vec<FilesConfig>,
+    pub(crate) sources: Vec<Arc<dyn Source>>,
     pub(crate) enrich: EnrichConfig,
     pub(crate) rules: Arc<RuleSet>,
     pub(crate) sinks: Vec<SinkConfig>,
     pub(crate) limits: Limits,
+    pub(crate) clock: Clock,
+    pub(crate) admin: AdminConfig,
 }
 
 impl Config {
@@ -42,7 +48,7 @@ impl Config {
     /// # Errors
     /// [`WrongConfig`] with every problem.
     pub(crate) fn read(path: &Path) -> Result<Self, WrongConfig> {
-        Self::read_with(path, FilesConfig::read_all)
+        Self::read_with(path, Here::No)
     }
 
     /// The same for whoever reads the sources: their files must be there.
@@ -50,35 +56,34 @@ impl Config {
     /// # Errors
     /// [`WrongConfig`] with every problem.
     pub(crate) fn read_with_sources(path: &Path) -> Result<Self, WrongConfig> {
-        Self::read_with(path, FilesConfig::read_all_here)
+        Self::read_with(path, Here::Yes)
     }
 
     /// Every group of the flow, with what it reads.
     pub(crate) fn readers(&self) -> Vec<(String, Vec<Topic>)> {
         let mut readers = stages::groups();
         let sources = self.sources.iter();
-        readers.extend(sources.map(|source| (ingest::group(&source.name), ingest::worker::TOPICS.to_vec())));
+        readers.extend(sources.map(|source| (ingest::group(source.name()), ingest::worker::TOPICS.to_vec())));
         readers.extend(self.sinks.iter().map(|sink| (sink.group(), Topic::findings())));
         readers
     }
 
-    fn read_with(path: &Path, sources: fn(&Section<'_>) -> Vec<FilesConfig>) -> Result<Self, WrongConfig> {
+    fn read_with(path: &Path, here: Here) -> Result<Self, WrongConfig> {
         let document = Document::read(path).map_err(|error| lines(&error))?;
         let problems = Problems::default();
         let root = document.root(&problems);
         let log = LogConfig::read(&root);
         let limits = read_limits(&root.section("limits"));
-        let mut sources = sources(&root);
-        for source in &mut sources {
-            (source.step_records_max, source.step_bytes_max) = (limits.records_max, limits.bytes_max);
-        }
+        let clock = read_clock(&root);
+        let admin = AdminConfig::read(&root);
+        let sources = ingest::config::read_all(&root, here, &limits);
         let enrich = EnrichConfig::read(&root.section("enrich"));
         let folder = rules_folder(&root);
         let sinks = SinkConfig::read_all(&root);
         root.finish();
         let found = problems.into_result().map_err(|error| lines(&error));
         match (found, load_rules(folder.as_deref())) {
-            (Ok(()), Ok(rules)) => Ok(Self { log, sources, enrich, rules, sinks, limits }),
+            (Ok(()), Ok(rules)) => Ok(Self { log, sources, enrich, rules, sinks, limits, clock, admin }),
             (found, rules) => Err(join(found.err(), rules.err())),
         }
     }
@@ -103,7 +108,7 @@ impl Facts {
         let document = Document::read(path).map_err(|error| lines(&error))?;
         let problems = Problems::default();
         let root = document.root(&problems);
-        for key in ["log", "sources", "sinks", "limits"] {
+        for key in ["log", "sources", "sinks", "limits", "clock", "admin"] {
             root.has(key);
         }
         let enrich = EnrichConfig::read(&root.section("enrich"));

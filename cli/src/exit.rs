@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use ingest::IngestError;
 use pipeline::LogError;
 use pipeline::worker::WorkerError;
+use runtime::admin::AdminError;
 use sink::SinkError;
 
 /// A finding was as severe as `--fail-on` says.
@@ -56,14 +57,14 @@ fn shown(text: &str) -> String {
 
 fn of(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
-        if let Some(SinkError::Open { cause, .. }) = cause.downcast_ref::<SinkError>()
-            && cause.kind() == std::io::ErrorKind::WouldBlock
-        {
-            // Another process has the file.
-            return LATER;
+        if let Some(error) = cause.downcast_ref::<SinkError>() {
+            return of_sink(error);
         }
-        if cause.is::<WrongConfig>() || cause.is::<SinkError>() {
+        if cause.is::<WrongConfig>() {
             return CONFIG;
+        }
+        if cause.is::<AdminError>() {
+            return MISSING;
         }
         if cause.is::<Stopped>() {
             return LATER;
@@ -76,7 +77,9 @@ fn of(error: &anyhow::Error) -> u8 {
         }
         match cause.downcast_ref::<IngestError>() {
             Some(IngestError::Log(error)) => return of_log(error),
-            Some(IngestError::Paths(_)) => return CONFIG,
+            Some(IngestError::Paths(_) | IngestError::Settings { .. }) => return CONFIG,
+            Some(IngestError::Refused { .. }) => return REFUSED,
+            Some(IngestError::Away { .. }) => return MISSING,
             Some(IngestError::Codec(_) | IngestError::Damaged { .. } | IngestError::Reader) | None => {}
         }
         if cause.is::<std::io::Error>() {
@@ -84,6 +87,16 @@ fn of(error: &anyhow::Error) -> u8 {
         }
     }
     OURS
+}
+
+fn of_sink(error: &SinkError) -> u8 {
+    match error {
+        // Another process has the file.
+        SinkError::Open { cause, .. } if cause.kind() == std::io::ErrorKind::WouldBlock => LATER,
+        SinkError::Open { .. } | SinkError::Client { .. } => CONFIG,
+        SinkError::Refused { .. } => REFUSED,
+        SinkError::Away { .. } => MISSING,
+    }
 }
 
 fn of_log(error: &LogError) -> u8 {
@@ -107,10 +120,13 @@ mod tests {
     fn what_stopped_a_command_is_found_under_every_context() {
         let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
         let sink = |cause| SinkError::Open { sink: "archive".to_owned(), path: "x".into(), cause };
-        let cases: [(anyhow::Error, u8); 7] = [
+        let name = || "siem".to_owned();
+        let cases: [(anyhow::Error, u8); 9] = [
             (Stopped.into(), 75),
             (sink(full()).into(), 78),
             (sink(std::io::ErrorKind::WouldBlock.into()).into(), 75),
+            (SinkError::Refused { sink: name(), what: String::new() }.into(), 77),
+            (SinkError::Away { sink: name(), cause: String::new() }.into(), 69),
             (WrongConfig(Vec::new()).into(), 78),
             (full().into(), 74),
             (WorkerError::Log(LogError::Full("the disk".to_owned())).into(), 75),

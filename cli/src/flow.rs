@@ -11,10 +11,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures_util::future::BoxFuture;
+use pipeline::counters::Phase;
 use pipeline::log::{Limits, Member};
+use pipeline::metrics::Measure;
 use pipeline::worker::{self, Control, Counters, Tally};
 use pipeline::{Clock, Logs, Stage};
-use schemas::Topic;
+use runtime::admin::Role;
+use schemas::{StageName, Topic};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +41,32 @@ impl std::fmt::Debug for Seat {
             .field("title", &self.title)
             .field("replica", &self.replica)
             .finish_non_exhaustive()
+    }
+}
+
+/// A source or a stage as it is seen from outside while it runs.
+pub struct Seen {
+    /// What it is called.
+    pub title: String,
+    /// What it is.
+    pub role: Role,
+    /// What it did and does.
+    pub counters: Arc<Counters>,
+    /// What can be measured of it.
+    pub measures: Vec<Arc<dyn Measure>>,
+}
+
+impl std::fmt::Debug for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seen").field("title", &self.title).field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+impl Seen {
+    fn of(seat: &Seat, counters: &Arc<Counters>, clock: &Clock) -> Self {
+        let role = if seat.stage.name() == StageName::Sink { Role::Sink } else { Role::Stage };
+        let (title, measures) = (seat.title.clone(), seat.stage.measures(counters, clock));
+        Self { title, role, counters: Arc::clone(counters), measures }
     }
 }
 
@@ -102,6 +131,25 @@ pub async fn run<T: Send + 'static>(
     head: Head<T>,
     levels: Vec<Vec<Seat>>,
 ) -> anyhow::Result<Done<T>> {
+    run_seen(around, head, levels, |_| Ok(())).await
+}
+
+/// The same; before anything is opened, `watch` is shown every stage.
+///
+/// # Errors
+/// What `watch` says, before anything is opened; the first failure, after all others have stopped.
+pub async fn run_seen<T: Send + 'static>(
+    around: &Surroundings,
+    head: Head<T>,
+    levels: Vec<Vec<Seat>>,
+    watch: impl FnOnce(Vec<Seen>) -> anyhow::Result<()>,
+) -> anyhow::Result<Done<T>> {
+    let levels: Vec<Vec<(Seat, Arc<Counters>)>> = levels
+        .into_iter()
+        .map(|level| level.into_iter().map(|seat| (seat, Arc::default())).collect())
+        .collect();
+    let seats = levels.iter().flatten();
+    watch(seats.map(|(seat, counters)| Seen::of(seat, counters, &around.clock)).collect())?;
     let failed = around.stop.child_token();
     let around = Surroundings { stop: failed.clone(), ..around.clone() };
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
@@ -112,8 +160,7 @@ pub async fn run<T: Send + 'static>(
         let done = CancellationToken::new();
         let left = Arc::new(std::sync::atomic::AtomicUsize::new(level.len()));
         let mut last_of_group: BTreeMap<String, CancellationToken> = BTreeMap::new();
-        for seat in level {
-            let counters = Arc::new(Counters::default());
+        for (seat, counters) in level {
             tallies.push((seat.title.clone(), Arc::clone(&counters)));
             let around = around.of_replica(seat.replica);
             let ended = CancellationToken::new();
@@ -154,11 +201,18 @@ async fn take(
     counters: &Counters,
 ) -> anyhow::Result<()> {
     let title = seat.title;
+    counters.enter(Phase::Opening, around.clock.now());
     let opening = around.logs.open(around.member(&seat.group, seat.topics));
-    // A log that is away may be waited for as long as it takes; a stop must not wait for that.
-    let Some(opened) = around.stop.run_until_cancelled(opening).await else { return Ok(()) };
-    let mut log = opened.context(title.clone())?;
-    worker::run(log.as_mut(), seat.stage.as_mut(), &around.control(drain), counters).await.context(title)
+    let work = async {
+        // A log that is away may be waited for as long as it takes; a stop must not wait for that.
+        let Some(opened) = around.stop.run_until_cancelled(opening).await else { return Ok(()) };
+        let mut log = opened.context(title.clone())?;
+        let control = around.control(drain);
+        worker::run(log.as_mut(), seat.stage.as_mut(), &control, counters).await.context(title)
+    };
+    let ended = work.await;
+    counters.enter(if ended.is_ok() { Phase::Ended } else { Phase::Failed }, around.clock.now());
+    ended
 }
 
 /// Waits for every task; the first failure stops the others and is what is reported.

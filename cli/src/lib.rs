@@ -6,8 +6,11 @@
 mod args;
 mod check;
 mod config;
+mod demo;
 mod exit;
+mod findings;
 pub mod flow;
+mod follow;
 pub mod head;
 mod letters;
 mod progress;
@@ -15,9 +18,13 @@ mod report;
 mod rules;
 mod run;
 mod scan;
+mod scene;
+mod simulate;
 pub mod stages;
+mod tap;
 mod text;
 mod topics;
+mod watch;
 mod worker;
 
 use std::process::ExitCode;
@@ -35,7 +42,9 @@ pub fn main() -> ExitCode {
         Err(error) => return exit::usage(&error),
     };
     let screen = Screen::new();
-    if let Err(error) = screen.log(args.log.as_deref()) {
+    // What goes wrong in a demo is part of it, and is told at its end.
+    let standard = matches!(args.command, Command::Demo(_)).then_some("error");
+    if let Err(error) = screen.log(args.log.as_deref().or(standard)) {
         return exit::code(&exit::WrongConfig(vec![error.to_string()]).into());
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -60,6 +69,10 @@ async fn dispatch(command: Command, screen: &Screen) -> anyhow::Result<ExitCode>
         Command::Sink(args) => worker::sink(&args).await,
         Command::Rules(command) => rules::rules(&command),
         Command::Check(args) => check::check(&args).await,
+        Command::Demo(args) => demo::demo(&args, screen).await,
+        Command::Simulate(args) => simulate::simulate(&args).await,
+        Command::Findings(args) => findings::findings(&args).await,
+        Command::Tap(args) => tap::tap(&args).await,
         Command::Topics(command) => topics::topics(&command).await,
     }
 }

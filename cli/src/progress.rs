@@ -27,6 +27,11 @@ impl Screen {
         Self(ProgressBar::hidden())
     }
 
+    /// The last line, for whoever draws it by itself.
+    pub(crate) fn bar(&self) -> ProgressBar {
+        self.0.clone()
+    }
+
     /// Sets up the log of this process, with `level` as the command line or `WEIR_LOG` gave it.
     ///
     /// # Errors
@@ -63,7 +68,7 @@ impl Bar {
     pub(crate) fn start(screen: &Screen, sources: Vec<Arc<Progress>>) -> Self {
         let done = CancellationToken::new();
         let mut drawing = JoinSet::new();
-        if io::stderr().is_terminal() {
+        if io::stderr().is_terminal() && !sources.is_empty() {
             drawing.spawn(draw(screen.0.clone(), sources, done.clone()));
         }
         Self { done, drawing }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write};
 
+use ingest::portion::Blobs;
 use pipeline::Reason;
 use pipeline::worker::Tally;
 use schemas::finding::Finding;
@@ -17,14 +18,21 @@ use crate::text::count;
 const WIDTH_MAX: usize = 160;
 
 /// Findings and ledger for people.
-pub(crate) fn table(counts: &Counts, findings: &[Finding]) -> String {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|text| !text.is_empty());
-    let color = io::stdout().is_terminal() && !no_color;
-    let layout = Layout { width: columns().min(WIDTH_MAX), color, ..Layout::default() };
-    let mut text = render(findings, &layout);
+pub(crate) fn table(counts: &Counts, found: &[Finding]) -> String {
+    let mut text = findings(found);
     text.push('\n');
     text.push_str(&ledger(counts));
     text
+}
+
+/// Findings for people.
+pub(crate) fn findings(findings: &[Finding]) -> String {
+    render(findings, &Layout { width: columns().min(WIDTH_MAX), color: is_colored(), ..Layout::default() })
+}
+
+/// Whether standard output shows colours.
+pub(crate) fn is_colored() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|text| text.is_empty())
 }
 
 /// As wide as `COLUMNS` says, else as the terminal is, else a hundred columns.
@@ -54,7 +62,7 @@ pub(crate) fn ledger(counts: &Counts) -> String {
 pub(crate) fn run(read: &Read, stopped: bool) -> String {
     if stopped && read.ledger.read == 0 {
         // Whether there is a ledger from earlier runs is not known either.
-        return "ledger: nothing was read before the stop\n".to_owned();
+        return "ledger: nothing was read before the stop\n".to_owned() + &feeds(read);
     }
     let mut text = ledger(&read.ledger);
     if read.now.read < read.ledger.read {
@@ -63,6 +71,32 @@ pub(crate) fn run(read: &Read, stopped: bool) -> String {
         } else {
             format!("        {} of them in this run\n", read.now.read)
         });
+    }
+    text.push_str(&feeds(read));
+    text
+}
+
+/// Where sources have blobs, what happened to them; and what is lost, and what services answered.
+fn feeds(read: &Read) -> String {
+    let mut text = String::new();
+    for (source, Blobs { listed, fetched, expired }) in &read.blobs {
+        let left = listed.saturating_sub(fetched + expired);
+        let left = if left > 0 { format!(" + {left} still to fetch") } else { String::new() };
+        let listed = count(listed, "blob");
+        text.push_str(&format!(
+            "source {source}: {listed} listed = {fetched} fetched + {expired} lost{left}\n"
+        ));
+    }
+    if read.gaps > 0 {
+        text.push_str(&format!(
+            "{} in this run: what sources could not give, on weir.gap.v1\n",
+            count(read.gaps, "gap")
+        ));
+    }
+    if !read.answers.is_empty() {
+        let answers: Vec<String> =
+            read.answers.iter().map(|(code, count)| format!("{code} {count}")).collect();
+        text.push_str(&format!("services answered otherwise than asked: {}\n", answers.join(", ")));
     }
     text
 }
@@ -114,6 +148,15 @@ pub(crate) fn json(counts: &Counts, findings: &[Finding], to: &mut dyn Write) ->
     let Counts { read, emitted, deduplicated, skipped, rejected, .. } = *counts;
     let ledger = Ledger { read, emitted, deduplicated, skipped, rejected };
     serde_json::to_writer_pretty(Escaped(&mut *to), &Report { ledger, findings })?;
+    to.write_all(b"\n")
+}
+
+/// Anything as a line of JSON that may be printed on a terminal.
+///
+/// # Errors
+/// What `to` says.
+pub(crate) fn json_line(shown: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(Escaped(&mut *to), shown)?;
     to.write_all(b"\n")
 }
 

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use enrich::Lookups;
-use pipeline::Clock;
 use runtime::shutdown::Shutdown;
 
 use crate::args::RunArgs;
 use crate::config::Config;
 use crate::flow::{self, Surroundings};
 use crate::progress::{Bar, Screen};
+use crate::watch::Watch;
 use crate::{head, report, stages};
 
 /// Runs until everything that the sources hold has been delivered, or until it is told to stop.
@@ -18,7 +18,8 @@ pub(crate) async fn run(args: &RunArgs, screen: &Screen) -> anyhow::Result<ExitC
     // First of all: a stop that comes while the rules are read is a stop too.
     let shutdown = Shutdown::listen()?;
     let config = Config::read_with_sources(&args.config)?;
-    let clock = Clock::machine();
+    let clock = config.clock.clone();
+    let watch = Watch::open(&config.admin, &clock, shutdown.token()).await?;
     let around = Surroundings {
         logs: config.log.open(clock.clone(), config.readers())?,
         member: "0".to_owned(),
@@ -34,10 +35,18 @@ pub(crate) async fn run(args: &RunArgs, screen: &Screen) -> anyhow::Result<ExitC
     ];
     let sources: Vec<head::Source> =
         config.sources.into_iter().map(|source| (source, Arc::default())).collect();
-    let bar = Bar::start(screen, sources.iter().map(|(_, progress)| Arc::clone(progress)).collect());
+    // How far one without an end is cannot be drawn.
+    let ending = sources.iter().filter(|(source, _)| source.ends());
+    let bar = Bar::start(screen, ending.map(|(_, progress)| Arc::clone(progress)).collect());
+    let mut seen = head::seen(&sources, &around.clock);
     let head = head::ingest(&around, sources);
-    let done = flow::run(&around, head, levels).await;
+    let done = flow::run_seen(&around, head, levels, |stages| {
+        seen.extend(stages);
+        watch.all(seen)
+    })
+    .await;
     bar.finish().await;
+    watch.close().await;
     let done = done?;
     let stopped = shutdown.token().is_cancelled();
     let mut text = report::run(&done.head, stopped);

@@ -6,8 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use enrich::Lookups;
-use ingest::FilesConfig;
-use ingest::config::AtEnd;
+use ingest::{AtEnd, FilesConfig};
 use pipeline::log::Limits;
 use pipeline::{Clock, Logs, MemoryLog, MemoryOptions};
 use runtime::shutdown::Shutdown;
@@ -56,7 +55,7 @@ pub(crate) async fn scan(args: &ScanArgs, screen: &Screen) -> anyhow::Result<Exi
     let bar = Bar::start(screen, vec![Arc::clone(&progress)]);
     let lost = letters.as_ref().map(LettersStage::lost);
     let levels = levels(&around, facts, &collected, letters).await?;
-    let head = head::ingest(&around, vec![(source, progress)]);
+    let head = head::ingest(&around, vec![(Arc::new(source), progress)]);
     let done = flow::run(&around, head, levels).await;
     bar.finish().await;
     if let Some(error) = lost.and_then(Arc::into_inner).and_then(OnceLock::into_inner) {

@@ -85,7 +85,7 @@ pub fn sink(around: &Surroundings, name: &str, group: String, sink: Box<dyn Sink
 pub fn sinks(around: &Surroundings, configs: &[SinkConfig]) -> anyhow::Result<Vec<Seat>> {
     let mut seats = Vec::new();
     for config in configs {
-        let opened = sink::sinks::open(config)?;
+        let opened = sink::sinks::open(config, &around.clock)?;
         seats.push(sink(around, &config.name, config.group(), opened));
     }
     Ok(seats)

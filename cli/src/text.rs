@@ -23,6 +23,18 @@ pub(crate) fn stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io
     }
 }
 
+/// Lets `write` write to standard output, and sees it out at once; false when nobody reads any more.
+///
+/// # Errors
+/// As [`stream`].
+pub(crate) fn now(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<bool> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        other => other.map(|()| true),
+    }
+}
+
 /// How many of something there are, in words that agree.
 pub(crate) fn count(number: impl Display, what: &str) -> String {
     let number = number.to_string();

@@ -29,6 +29,7 @@ fn folder(log: &str) -> tempfile::TempDir {
         "log: {{{log}}}
 sources: [{{name: exports, kind: files, paths: [exports.jsonl]}}]
 sinks: [{{name: archive, kind: jsonl, path: findings.jsonl}}]
+admin: {{listen: off}}
 "
     );
     std::fs::write(folder.path().join("weir.yaml"), text).unwrap();
@@ -93,7 +94,7 @@ sorces: []
         "weir.yaml:5:41: missing.jsonl: ",
         "weir.yaml:5:58: unknown key \"record_bytes_mx\"; did you mean \"record_bytes_max\"?",
         "weir.yaml:7:12: \"name\" must be 1 to 40 lower-case letters, digits and dashes",
-        "weir.yaml:8:25: \"kind\" must be one of jsonl; did you mean \"jsonl\"?",
+        "weir.yaml:8:25: \"kind\" must be one of jsonl, splunk_hec, log_analytics, sentinel; did you mean \"jsonl\"?",
         "weir.yaml:8:5: key \"path\" is missing",
         "weir.yaml:9:10: unknown key \"partner_domain\"; did you mean \"partner_domains\"?",
         "no-such-folder",
@@ -192,8 +193,8 @@ fn a_rules_folder_that_is_not_there_is_named_at_its_place_beside_the_other_probl
     let output = weir(folder.path(), &["check", "--offline", "-c", "weir.yaml"]);
     assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
     let says = stderr(&output);
-    assert!(says.contains("weir.yaml:4:17: not-made: no such folder\n"), "{says}");
-    assert!(says.contains("weir.yaml:5:1: unknown key \"sink\""), "{says}");
+    assert!(says.contains("weir.yaml:5:17: not-made: no such folder\n"), "{says}");
+    assert!(says.contains("weir.yaml:6:1: unknown key \"sink\""), "{says}");
 }
 
 #[test]

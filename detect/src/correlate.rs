@@ -13,12 +13,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use pipeline::{Batch, Clock, Halt, Incoming, Logs, Outcome, Stage, Work, log::Assignment};
+use pipeline::{
+    Batch, Clock, Halt, Incoming, Logs, Outcome, Stage, Work, counters::Counters, log::Assignment,
+    metrics::Measure,
+};
 use schemas::{
     CodecError, Message, Partition as Number, StageName, Topic, TopicPartition, codec, signal::Signal,
     watermark::Watermark,
 };
 
+use crate::metrics::{self, Metrics};
 use crate::rules::RuleSet;
 
 mod changelog;
@@ -56,6 +60,7 @@ pub struct CorrelateStage {
     logs: Arc<dyn Logs>,
     clock: Clock,
     partitions: BTreeMap<Number, Partition>,
+    metrics: Arc<Metrics>,
 }
 
 /// The memory that the keys take.
@@ -79,7 +84,8 @@ impl CorrelateStage {
     /// A stage that restores its state from the same logs that it works on.
     #[must_use]
     pub fn new(rules: Arc<RuleSet>, logs: Arc<dyn Logs>, clock: Clock) -> Self {
-        Self { rules, logs, clock, partitions: BTreeMap::new() }
+        let metrics = Arc::new(Metrics::new(&rules, clock.clone()));
+        Self { rules, logs, clock, partitions: BTreeMap::new(), metrics }
     }
 
     /// The memory that the keys of all partitions take.
@@ -112,12 +118,13 @@ impl CorrelateStage {
     fn batch(&mut self, batch: &Batch) -> Result<Work, Halt> {
         let now = self.clock.now();
         let mut work = Work::default();
-        let mut touched = std::collections::BTreeSet::new();
+        let (mut touched, mut marked) = (std::collections::BTreeSet::new(), false);
         for record in &batch.records {
             let number = record.at.partition;
             let partition = self.partitions.get_mut(&number);
             let partition = partition.ok_or_else(|| Halt(format!("{} was never assigned", record.at)))?;
             touched.insert(number);
+            marked |= is_watermark(record);
             let outcome = take(partition, &self.rules, record, now);
             work.outcomes
                 .push(outcome.unwrap_or_else(|error| Outcome::Reject(reason::NOT_OURS, error.to_string())));
@@ -125,10 +132,18 @@ impl CorrelateStage {
         for number in touched {
             let Some(partition) = self.partitions.get_mut(&number) else { continue };
             let step = partition.finish(&self.rules, now).map_err(|error| Halt(error.to_string()))?;
+            self.metrics.found(&step.findings);
             work.also.extend(step.into_records(number).map_err(|error| Halt(error.to_string()))?);
+        }
+        if marked {
+            self.metrics.reached(self.partitions.values().filter_map(Partition::low).min());
         }
         Ok(work)
     }
+}
+
+fn is_watermark(record: &Incoming) -> bool {
+    record.value.as_ref().is_some_and(|value| matches!(codec::schema_id(value), Ok(Watermark::SCHEMA_ID)))
 }
 
 /// Takes one record in.
@@ -179,5 +194,10 @@ impl Stage for CorrelateStage {
 
     fn work<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Work, Halt>> {
         Box::pin(async move { self.batch(batch) })
+    }
+
+    fn measures(&self, counters: &Arc<Counters>, clock: &Clock) -> Vec<Arc<dyn Measure>> {
+        let core = metrics::of_correlate(Arc::clone(counters), clock.clone());
+        vec![Arc::new(core), Arc::<Metrics>::clone(&self.metrics)]
     }
 }

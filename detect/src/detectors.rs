@@ -10,8 +10,11 @@ use std::{collections::BTreeMap, fmt::Debug, ops::RangeInclusive};
 use schemas::{EventId, Micros, id::Hasher};
 
 pub mod distinct;
+pub mod first_seen;
 pub mod off_hours;
+pub mod sequence;
 pub mod slots;
+pub mod spike;
 pub mod threshold;
 
 pub use slots::Slots;
@@ -99,16 +102,39 @@ pub trait Detector: Send + Sync + Debug {
     /// The buckets whose reading an event of that time can change.
     fn reach(&self, time: Micros) -> RangeInclusive<i64>;
 
+    /// Of those buckets the ones that may have something to say; the others are not read. Kinds whose events reach far
+    /// ahead name those with events.
+    fn candidates(&self, _state: &Slots, buckets: RangeInclusive<i64>) -> Vec<i64> {
+        buckets.collect()
+    }
+
     /// How long an event still matters to buckets that are not frozen, after the freeze has passed it.
     fn horizon(&self) -> i64;
 
     /// How long one slot of the state is, in microseconds.
     fn slot(&self) -> i64;
 
+    /// Drops or shortens what the freeze at `floor` has passed. No reading of a bucket that ends after the floor may
+    /// change; those of others are not read again.
+    fn forget(&self, state: &mut Slots, floor: Micros) {
+        state.forget_before(floor.plus(-self.horizon()).0.div_euclid(self.slot()));
+    }
+
+    /// When the freeze next has something to drop or to shorten.
+    fn due(&self, state: &Slots) -> Option<Micros> {
+        let first = state.iter().next()?;
+        Some(slot_end(first.index(), self.slot()).plus(self.horizon()))
+    }
+
     /// When a bucket ends.
     fn bucket_end(&self, bucket: i64) -> Micros {
         self.bucket_start(bucket.saturating_add(1))
     }
+}
+
+/// When a slot of that length ends.
+fn slot_end(index: i64, slot: i64) -> Micros {
+    Micros(index.saturating_add(1).saturating_mul(slot))
 }
 
 /// One detector of each kind and flavour, for the laws and the benchmarks: the registry.
@@ -119,5 +145,9 @@ pub fn specimens() -> Vec<(&'static str, Box<dyn Detector>)> {
         ("threshold value_count", Box::new(threshold::Threshold::values(schemas::time::HOUR, 3))),
         ("threshold temporal", Box::new(threshold::Threshold::roles(schemas::time::HOUR, 3))),
         ("off_hours", Box::new(off_hours::OffHours)),
+        ("first_seen", Box::new(first_seen::FirstSeen::new(2, 1))),
+        ("sequence", Box::new(sequence::Sequence::new(2 * schemas::time::DAY))),
+        ("spike", Box::new(spike::Spike::new(spike::specimen(false)))),
+        ("spike distinct", Box::new(spike::Spike::new(spike::specimen(true)))),
     ]
 }

@@ -11,9 +11,11 @@
 pub mod correlate;
 pub mod detectors;
 pub mod matching;
+pub mod metrics;
 pub mod rules;
 pub mod view;
 
 pub use correlate::CorrelateStage;
 pub use matching::MatchStage;
+pub use metrics::Metrics;
 pub use rules::{Pack, RuleInfo, RuleProblem, RuleSet, testfile};

@@ -13,7 +13,10 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use pipeline::{Batch, Clock, Halt, Incoming, Outcome, Outgoing, Route, Stage, Work, log::Assignment};
+use pipeline::{
+    Batch, Clock, Halt, Incoming, Outcome, Outgoing, Route, Stage, Work, counters::Counters, log::Assignment,
+    metrics::Measure,
+};
 use schemas::{
     FindingId, Message, Micros, StageName, Topic, TopicPartition,
     codec::{self, CodecError},
@@ -24,6 +27,7 @@ use schemas::{
 };
 
 use crate::{
+    metrics::{self, Metrics},
     rules::{Rule, RuleSet},
     view::View,
 };
@@ -123,22 +127,24 @@ pub struct MatchStage {
     rules: Arc<RuleSet>,
     enriched_partitions: u32,
     clock: Clock,
+    metrics: Arc<Metrics>,
 }
 
 impl MatchStage {
     /// A stage over the enriched topic, which has so many partitions.
     #[must_use]
     pub fn new(rules: Arc<RuleSet>, enriched_partitions: u32, clock: Clock) -> Self {
-        Self { rules, enriched_partitions, clock }
+        let metrics = Arc::new(Metrics::new(&rules, clock.clone()));
+        Self { rules, enriched_partitions, clock, metrics }
     }
 
-    fn record(&self, record: &Incoming) -> Outcome {
+    fn record(&self, record: &Incoming, found: &mut Vec<Finding>) -> Outcome {
         let Some(value) = &record.value else {
             return Outcome::Reject(reason::NOT_OURS, "a tombstone".to_owned());
         };
         let made = match codec::schema_id(value) {
             Ok(Watermark::SCHEMA_ID) => self.watermark(record, value),
-            Ok(_) | Err(_) => self.event(record, value),
+            Ok(_) | Err(_) => self.event(record, value, found),
         };
         made.unwrap_or_else(|error| Outcome::Reject(reason::NOT_OURS, error.to_string()))
     }
@@ -151,7 +157,12 @@ impl MatchStage {
         Ok(Outcome::Emit(vec![copy.to(Route::Every)]))
     }
 
-    fn event(&self, record: &Incoming, value: &[u8]) -> Result<Outcome, CodecError> {
+    fn event(
+        &self,
+        record: &Incoming,
+        value: &[u8],
+        found: &mut Vec<Finding>,
+    ) -> Result<Outcome, CodecError> {
         let event: EnrichedEvent = schemas::decode(value)?;
         if is_housekeeping(&event) {
             return Ok(Outcome::Skip(reason::HOUSEKEEPING));
@@ -161,6 +172,7 @@ impl MatchStage {
         for finding in &verdict.findings {
             made.push(finding_record(finding)?);
         }
+        found.extend(verdict.findings);
         for (index, mut signal) in verdict.signals.into_iter().enumerate() {
             signal.origin = origin(record, index);
             let key = signal::key(&signal.tenant, &signal.group_value);
@@ -202,8 +214,15 @@ impl Stage for MatchStage {
 
     fn work<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Work, Halt>> {
         Box::pin(async move {
-            let outcomes = batch.records.iter().map(|record| self.record(record)).collect();
+            let mut found = Vec::new();
+            let outcomes = batch.records.iter().map(|record| self.record(record, &mut found)).collect();
+            self.metrics.found(&found);
             Ok(Work { outcomes, also: Vec::new() })
         })
+    }
+
+    fn measures(&self, counters: &Arc<Counters>, clock: &Clock) -> Vec<Arc<dyn Measure>> {
+        let core = metrics::of_match(Arc::clone(counters), clock.clone());
+        vec![Arc::new(core), Arc::<Metrics>::clone(&self.metrics)]
     }
 }

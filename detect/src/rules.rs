@@ -45,7 +45,7 @@ pub struct RuleInfo {
     pub group: FindingGroup,
     /// How bad.
     pub level: Severity,
-    /// `single`, `threshold` or `off_hours`.
+    /// `single`, `threshold`, `sequence`, `off_hours`, `first_seen` or `spike`.
     pub kind: &'static str,
     /// Ids of findings depend on it.
     pub major: i32,
@@ -76,6 +76,8 @@ pub(crate) struct Stateful {
     pub(crate) group_by: Vec<String>,
     /// The field whose values are counted, where values are.
     pub(crate) value: Option<String>,
+    /// For a base document's number and a group field's name the field that stands for it there.
+    pub(crate) aliases: Vec<(u32, String, String)>,
     /// Only events outside known hours and known places are folded.
     pub(crate) off_hours_only: bool,
     /// The window as the rule writes it.
@@ -214,6 +216,7 @@ impl RuleSet {
             stateful: Some(Stateful {
                 group_by: vec!["weir.actor.id".to_owned()],
                 value: None,
+                aliases: Vec::new(),
                 off_hours_only: false,
                 window: String::new(),
                 detector,
@@ -230,6 +233,14 @@ impl RuleSet {
             content_types: vec![Vec::new()],
             rules,
         }
+    }
+}
+
+impl Stateful {
+    /// The field that a base document's events have for a field of the group.
+    pub(crate) fn group_field<'a>(&'a self, role: u32, field: &'a str) -> &'a str {
+        let alias = self.aliases.iter().find(|(of, alias, _)| *of == role && alias == field);
+        alias.map_or(field, |(.., own)| own)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! * the record's own names, through [`Record`]'s paths: `Operation`, `Parameters.ForwardTo`, `AdditionalInfo.policyId`;
 //!   the values of `ModifiedProperties` without the quotes that older Entra records put around them;
-//! * `weir.*`: the canonical activity, and `weir.consent.*`, what a consent gives;
+//! * `weir.*`: the canonical activity, `weir.consent.*`, what a consent gives, and `weir.account.id`, the account that a
+//!   record of the directory is about;
 //! * `enrich.*`: the blocks.
 //!
 //! What is not known is absent: a rule that asks for `false` does not match an unknown. Nothing here builds a
@@ -17,16 +18,18 @@ use schemas::{
     record::{NoRecord, Record, Scalar},
 };
 
+mod account;
 mod canonical;
 mod consent;
 
+const ACCOUNT: &str = "weir.account.id";
 const CONSENT: &str = "weir.consent.";
 const CHANGED: &str = "ModifiedProperties.";
 
 /// Whether a name that begins with `weir.` or `enrich.` is a field; other names are the record's own.
 pub(crate) fn is_known(path: &str) -> bool {
     path.strip_prefix(CONSENT)
-        .map_or_else(|| canonical::is_known(path), |name| consent::field(name).is_some())
+        .map_or_else(|| path == ACCOUNT || canonical::is_known(path), |name| consent::field(name).is_some())
 }
 
 /// One enriched event and its record, read once.
@@ -82,6 +85,9 @@ impl rsigma_eval::Event for View<'_> {
     fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
         if let Some(name) = path.strip_prefix(CONSENT) {
             return self.consent(name);
+        }
+        if path == ACCOUNT {
+            return account::id(self.record.as_ref()?).map(|id| EventValue::Str(Cow::Owned(id)));
         }
         if let Some(name) = path.strip_prefix("weir.") {
             return canonical::weir(&self.event.event, name).ok().flatten();

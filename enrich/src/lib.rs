@@ -10,6 +10,7 @@
 pub mod config;
 pub mod error;
 pub mod lookups;
+pub mod metrics;
 mod table;
 pub mod worker;
 

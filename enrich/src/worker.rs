@@ -5,13 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::{self, BoxFuture};
 use pipeline::{
-    Batch, Halt, Incoming, Outcome, Outgoing, Route, Stage, Work, log::Assignment, outcome::Reason,
+    Batch, Clock, Halt, Incoming, Outcome, Outgoing, Route, Stage, Work, counters::Counters, log::Assignment,
+    metrics::Measure, outcome::Reason,
 };
 use schemas::{
     CodecError, Event, Message as _, StageName, Topic, TopicPartition, codec, watermark::Watermark,
 };
 
-use crate::Lookups;
+use crate::{Lookups, metrics};
 
 /// The record is neither an event nor a watermark, or it is damaged.
 pub const NOT_OURS: Reason = "not_ours";
@@ -70,6 +71,10 @@ impl Stage for EnrichStage {
     fn work<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Work, Halt>> {
         let outcomes = batch.records.iter().map(|record| self.take(record)).collect();
         Box::pin(future::ready(Ok(Work { outcomes, also: Vec::new() })))
+    }
+
+    fn measures(&self, counters: &Arc<Counters>, clock: &Clock) -> Vec<Arc<dyn Measure>> {
+        vec![Arc::new(metrics::core(Arc::clone(counters), clock.clone()))]
     }
 }
 

@@ -29,9 +29,33 @@ pub enum IngestError {
         /// Why it cannot be read.
         why: CodecError,
     },
-    /// The thread that reads files ended without saying so.
-    #[error("the reading of files ended by itself")]
+    /// The source ended without saying so.
+    #[error("the source ended by itself")]
     Reader,
+    /// What a source needs cannot be made from its settings.
+    #[error("source {name}: {why}")]
+    Settings {
+        /// The source.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The service refuses the source: somebody must change a setting or a permission.
+    #[error("source {name}: {why}")]
+    Refused {
+        /// The source.
+        name: String,
+        /// Which setting or permission, and what to do.
+        why: String,
+    },
+    /// The service does not answer, or not with what it should.
+    #[error("source {name}: {why}")]
+    Away {
+        /// The source.
+        name: String,
+        /// What came instead.
+        why: String,
+    },
 }
 
 fn list(problems: &[Problem]) -> String {

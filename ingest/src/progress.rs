@@ -1,8 +1,12 @@
-//! How far ingest has come: for a progress bar, read while it works.
+//! How far ingest has come: for a progress bar and for counters, read while it works.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Counters that only the reading of files moves; after partitions were lost they start again.
+use crate::metrics::Metrics;
+
+/// Counters that only the source moves; those of files start again after partitions were lost.
 #[derive(Debug, Default)]
 pub struct Progress {
     files: AtomicU64,
@@ -10,6 +14,8 @@ pub struct Progress {
     bytes: AtomicU64,
     bytes_done: AtomicU64,
     records: AtomicU64,
+    answers: Mutex<BTreeMap<&'static str, u64>>,
+    metrics: Arc<Metrics>,
 }
 
 /// The counters at one moment.
@@ -41,6 +47,22 @@ impl Progress {
         }
     }
 
+    /// What a service answered instead of what was asked for: each code of its table, and how often.
+    #[must_use]
+    pub fn answers(&self) -> BTreeMap<&'static str, u64> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the worker tells of itself.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    pub(crate) fn answered(&self, code: &'static str) {
+        *self.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
+    }
+
     pub(crate) fn begin(&self, files: u64, bytes: u64) {
         for (counter, value) in [(&self.files, files), (&self.bytes, bytes)] {
             counter.store(value, Ordering::Relaxed);
@@ -55,7 +77,11 @@ impl Progress {
     }
 
     pub(crate) fn found(&self) {
-        self.records.fetch_add(1, Ordering::Relaxed);
+        self.found_more(1);
+    }
+
+    pub(crate) fn found_more(&self, records: u64) {
+        self.records.fetch_add(records, Ordering::Relaxed);
     }
 
     pub(crate) fn file_done(&self) {

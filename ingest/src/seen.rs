@@ -2,9 +2,11 @@
 //! with other content.
 //!
 //! Ids are remembered for 8 days after they arrived: the service may deliver a record again after 5, and
-//! keeps what it has for 7. What is older is forgotten at the next start. Memory: what
+//! keeps what it has for 7. They lie in tables by the day on which they came; a table goes when the youngest of it is so old,
+//! so that a worker that runs for months holds no more than one that runs for nine days. Memory: what
 //! [`Seen::bytes`] says, between 28 and 57 bytes an id by the load of the tables; nothing else grows.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use hashbrown::HashSet;
@@ -22,6 +24,13 @@ pub const REMEMBERED_DAYS: i64 = 8;
 /// Ids that arrived.
 #[derive(Debug, Default)]
 pub struct Seen {
+    /// By the day, counted from 1970.
+    days: BTreeMap<i64, Day>,
+}
+
+/// Those that came on one day.
+#[derive(Debug, Default)]
+struct Day {
     ids: HashSet<u128, BuildHasherDefault<Own>>,
     natives: HashSet<u64, BuildHasherDefault<Own>>,
 }
@@ -68,43 +77,67 @@ impl Seen {
     }
 
     fn add(&mut self, chunk: &Chunk) {
+        let day = self.day(chunk.arrived_at);
         for id in chunk.ids.as_chunks::<16>().0 {
-            self.ids.insert(u128::from_be_bytes(*id));
+            day.ids.insert(u128::from_be_bytes(*id));
         }
         for native in chunk.natives.as_chunks::<8>().0 {
-            self.natives.insert(u64::from_be_bytes(*native));
+            day.natives.insert(u64::from_be_bytes(*native));
+        }
+    }
+
+    /// The table of that moment's day.
+    fn day(&mut self, at: Micros) -> &mut Day {
+        self.days.entry(at.0.div_euclid(DAY)).or_default()
+    }
+
+    /// Lets go of the tables that are too old.
+    fn forget(&mut self, now: Micros) {
+        let oldest = now.plus(-REMEMBERED_DAYS * DAY).0.div_euclid(DAY);
+        while self.days.first_key_value().is_some_and(|(day, _)| *day < oldest) {
+            self.days.pop_first();
         }
     }
 
     /// Notes an event; `chunk` takes its ids where it is new.
     pub fn note(&mut self, event: &Event, chunk: &mut Chunk) -> Arrival {
-        let id = event.id.0.0;
-        if !self.ids.insert(id) {
+        if self.knows(event) {
             return Arrival::Known;
         }
-        let native = native_hash(event);
-        let conflict = !self.natives.insert(native);
+        let (id, native) = (event.id.0.0, native_hash(event));
+        let conflict = self.days.values().any(|day| day.natives.contains(&native));
+        self.forget(chunk.arrived_at);
+        let day = self.day(chunk.arrived_at);
+        day.ids.insert(id);
+        day.natives.insert(native);
         chunk.ids.extend_from_slice(&id.to_be_bytes());
         chunk.natives.extend_from_slice(&native.to_be_bytes());
         Arrival::New { conflict }
     }
 
+    /// Whether the event has arrived.
+    #[must_use]
+    pub fn knows(&self, event: &Event) -> bool {
+        // What comes again mostly came lately.
+        self.days.values().rev().any(|day| day.ids.contains(&event.id.0.0))
+    }
+
     /// How many ids are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ids.len()
+        self.days.values().map(|day| day.ids.len()).sum()
     }
 
     /// Whether none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.len() == 0
     }
 
     /// How many bytes they take, by what the tables have allocated.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.ids.allocation_size() + self.natives.allocation_size()
+        self.days.values().map(|day| day.ids.allocation_size() + day.natives.allocation_size()).sum()
     }
 }
 
@@ -140,6 +173,8 @@ impl Hasher for Own {
 
 #[cfg(test)]
 mod tests {
+    use schemas::time::MINUTE;
+
     use super::*;
     use crate::decode::{Decoded, Origin};
 
@@ -187,6 +222,24 @@ mod tests {
         assert_eq!(restored.note(&record("young", "a"), &mut chunk), Arrival::Known);
         assert_eq!(restored.note(&record("old", "a"), &mut chunk), Arrival::New { conflict: false });
         assert_eq!(restored.note(&record("young", "b"), &mut chunk), Arrival::New { conflict: true });
+    }
+
+    /// Law: a worker that does not stop remembers for 8 days at least and 9 at most, and holds no more than that.
+    #[test]
+    fn a_long_life_takes_no_more_than_nine_days() {
+        let (mut seen, mut most) = (Seen::default(), 0);
+        for hour in 0..24 * 30_i64 {
+            let mut chunk = Chunk { arrived_at: Micros(hour * 60 * MINUTE), ..Chunk::default() };
+            for n in 0..10 {
+                let arrival = seen.note(&record(&format!("{hour}-{n}"), "a"), &mut chunk);
+                assert_eq!(arrival, Arrival::New { conflict: false });
+            }
+            let ago = |hours: i64| record(&format!("{}-0", hour - hours), "a");
+            assert!(hour < 192 || seen.knows(&ago(192)), "8 days at least");
+            assert!(hour < 216 || !seen.knows(&ago(217)), "9 days at most");
+            most = most.max(seen.len());
+        }
+        assert!(most <= 9 * 240, "{most}");
     }
 
     #[test]

@@ -1,30 +1,32 @@
-//! The worker: holds the source's shard, reads its files and writes what came of them, step by step.
+//! The worker: holds the source's shard, takes the source's portions and writes what came of them, step by step.
 //!
 //! The handle's group reads the ledger; a source's shard is the ledger partition of its name. A step carries events,
-//! dead letters, the ledger entries they count in and the ids that arrived, and finishes the ledger's position: all of
-//! it becomes visible, or none. Whoever gets the shard next restores ledger and ids and goes on where the last step
-//! ended. After the last file the watermark goes to every event partition, in parts of about 1,000 marks, each a step; a
-//! restart sends it again.
+//! dead letters, the ledger entries they count in, gaps and the ids that arrived, and finishes the ledger's position: all
+//! of it becomes visible, or none. Whoever gets the shard next restores ledger and ids and goes on where the last step
+//! ended. How far time has come goes to every event partition: what a source tells of itself in the step that carries
+//! it; what the events tell once the source says that all is read, in parts of about 1,000 marks, each a step. A restart
+//! sends it again.
 //!
-//! It waits for nothing but the log and the disk, and before its watermark for the process's other sources. A step
+//! It waits for nothing but the log and the source, and before a last watermark for the process's other sources. A step
 //! holds at most 4,096 records or 4 MiB of them.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use pipeline::counters::Phase;
 use pipeline::log::{Assignment, Lease, LogError, Next};
 use pipeline::worker::Control;
 use pipeline::{Log, Logs, Step};
 use schemas::partition::partition_of;
-use schemas::{Offset, Topic, TopicPartition};
+use schemas::{Micros, Offset, Topic, TopicPartition};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-use crate::config::FilesConfig;
 use crate::error::IngestError;
+use crate::portion::Portion;
 use crate::progress::Progress;
-use crate::sources::files::{self, Job, Portion};
+use crate::sources::{Produce, Source, Start, Time};
 
 mod all_read;
 mod draft;
@@ -52,7 +54,7 @@ pub fn group(source: &str) -> String {
 /// What the worker listens to, and where it says how far it is.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Stop token and clock; `drain` changes nothing, since the files end by themselves.
+    /// Stop token and clock; `drain` changes nothing, since a source ends by itself or not at all.
     pub control: Control,
     /// For a progress bar.
     pub progress: Arc<Progress>,
@@ -76,24 +78,24 @@ enum Ended {
     Lost(Option<Hold>),
 }
 
-/// Reads the source's files to their end, and leaves the group.
+/// Reads the source to its end, or until it is told to stop, and leaves the group.
 ///
 /// # Errors
 /// [`IngestError::Paths`] before anything is read; [`IngestError::Log`] when the log cannot go on. A restart resumes.
 pub async fn run(
     log: &mut dyn Log,
     logs: &dyn Logs,
-    source: &FilesConfig,
+    source: &dyn Source,
     context: Context,
 ) -> Result<Summary, IngestError> {
-    let paths = source.files().map_err(IngestError::Paths)?;
+    let produce = source.open()?;
     let stop = &context.control.stop;
     // Here and where memory is restored: a log that is away may be waited for as long as it takes, a stop may not.
     let Some(partitions) = stop.run_until_cancelled(logs.partitions(Topic::Ledger)).await else {
         return Ok(Summary::default());
     };
     let partitions = partitions?;
-    let shard = TopicPartition::new(Topic::Ledger, partition_of(source.name.as_bytes(), partitions));
+    let shard = TopicPartition::new(Topic::Ledger, partition_of(source.name().as_bytes(), partitions));
     let mut summary = Summary::default();
     let mut regained = None;
     loop {
@@ -104,16 +106,21 @@ pub async fn run(
                 None => break,
             },
         };
-        let restoring = Memory::restore(logs, source, shard, context.control.clock.now());
+        context.enter(Phase::Restoring);
+        let restoring = Memory::restore(logs, source.name(), shard, context.control.clock.now());
         let Some(memory) = stop.run_until_cancelled(restoring).await else { break };
         let memory = memory?;
-        let mut turn = Turn { source, context: &context, paths: &paths, hold, memory, foreign: Vec::new() };
+        summary.blobs = source.blobs(&mut memory.entries.values());
+        context.progress.metrics().started();
+        context.keeps(&memory, &summary);
+        let mut turn =
+            Turn { source, produce: &produce, context: &context, hold, memory, foreign: Vec::new() };
         let ended = turn.work(log, &mut summary).await?;
         summary.ledger = turn.memory.ledger();
         summary.seen = (turn.memory.seen.len(), turn.memory.seen.bytes());
         match ended {
             Ended::Lost(again) => {
-                tracing::info!(source = source.name, "the shard was lost");
+                tracing::info!(source = source.name(), "the shard was lost");
                 regained = again;
             }
             Ended::Finished | Ended::Stopped => {
@@ -124,7 +131,7 @@ pub async fn run(
     }
     // Everything is committed or left for the next start, and the group finds out by itself that a member is gone.
     if let Err(error) = log.leave().await {
-        tracing::warn!(source = source.name, %error, "the group was not told that its member left");
+        tracing::warn!(source = source.name(), %error, "the group was not told that its member left");
     }
     Ok(summary)
 }
@@ -133,10 +140,11 @@ pub async fn run(
 async fn held(
     log: &mut dyn Log,
     shard: TopicPartition,
-    source: &FilesConfig,
+    source: &dyn Source,
     context: &Context,
 ) -> Result<Option<Hold>, IngestError> {
     loop {
+        context.enter(Phase::Waiting);
         // Biased: a stop must not wait behind a log that always has more.
         let next = tokio::select! {
             biased;
@@ -151,9 +159,28 @@ async fn held(
             }
             // Another process reads the source. If it waited for one that we have read, and we for it, neither would
             // end.
-            Next::Idle => context.all_read.done(&source.name),
+            Next::Idle => {
+                context.all_read.done(source.name());
+                context.progress.metrics().started();
+            }
             Next::Batch(_) | Next::Revoking { .. } => {}
         }
+    }
+}
+
+impl Context {
+    fn enter(&self, phase: Phase) {
+        self.progress.metrics().enter(phase, self.control.clock.now());
+    }
+
+    fn hold(&self, records: usize) {
+        self.progress.metrics().hold(records, self.control.clock.now());
+    }
+
+    /// Says what is remembered.
+    fn keeps(&self, memory: &Memory, summary: &Summary) {
+        let seen = (memory.seen.len(), memory.seen.bytes());
+        self.progress.metrics().keeps(seen, summary.blobs, memory.marks.least());
     }
 }
 
@@ -167,9 +194,9 @@ impl Hold {
 
 /// From getting the shard to losing it or to the end.
 struct Turn<'a> {
-    source: &'a FilesConfig,
+    source: &'a dyn Source,
+    produce: &'a Produce,
     context: &'a Context,
-    paths: &'a [PathBuf],
     hold: Hold,
     memory: Memory,
     /// Dead letters of records on the ledger that are not ours, for the next step.
@@ -178,23 +205,22 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     async fn work(&mut self, log: &mut dyn Log, summary: &mut Summary) -> Result<Ended, IngestError> {
-        let known = |path: &PathBuf| (path.clone(), self.memory.known(&unit(path)));
-        let job = Job {
-            files: self.paths.iter().map(known).collect(),
-            origin: self.source.origin(),
-            progress: Arc::clone(&self.context.progress),
-            records_max: self.source.step_records_max,
-            bytes_max: self.source.step_bytes_max,
-        };
-        self.context.progress.begin(job.files.len() as u64, bytes_of(self.paths));
         let (sender, mut receiver) = mpsc::channel(1);
-        let mut reading = JoinSet::new();
-        reading.spawn_blocking(move || files::read(&job, &sender));
+        let start = Start {
+            ledger: self.memory.entries.values().cloned().collect(),
+            portions: sender,
+            progress: Arc::clone(&self.context.progress),
+            clock: self.context.control.clock.clone(),
+        };
+        let done = CancellationToken::new();
+        let mut producing = JoinSet::new();
+        producing.spawn(done.clone().run_until_cancelled_owned((self.produce)(start)));
         let ended = self.steps(log, &mut receiver, summary).await;
-        // The reader ends once nobody takes its portions.
+        // Threads of the source end once nobody takes its portions; what waits ends where it waits.
         drop(receiver);
-        while let Some(joined) = reading.join_next().await {
-            joined.map_err(|_| IngestError::Reader)?;
+        done.cancel();
+        while let Some(joined) = producing.join_next().await {
+            joined.map_err(|_| IngestError::Reader)?.transpose()?;
         }
         ended
     }
@@ -206,6 +232,8 @@ impl Turn<'_> {
         summary: &mut Summary,
     ) -> Result<Ended, IngestError> {
         loop {
+            self.context.hold(0);
+            self.context.enter(Phase::Waiting);
             // Biased: a stop first. The log last, because it is looked at after every step anyway.
             let portion = tokio::select! {
                 biased;
@@ -218,35 +246,73 @@ impl Turn<'_> {
                     continue;
                 }
             };
-            let last = portion.last;
-            let draft = self.draft(portion)?;
-            if let Some(ended) = self.commit(log, draft, summary).await? {
+            if let Some(ended) = self.portion(log, portion, summary).await? {
                 return Ok(ended);
-            }
-            if let Some(ended) = self.look(log).await? {
-                return Ok(ended);
-            }
-            if last {
-                if let Some(ended) = self.others(log).await? {
-                    return Ok(ended);
-                }
-                for draft in Draft::watermarks(&self.memory, self.source)? {
-                    if self.context.control.stop.is_cancelled() {
-                        return Ok(Ended::Stopped);
-                    }
-                    if let Some(ended) = self.commit(log, draft, summary).await? {
-                        return Ok(ended);
-                    }
-                }
-                return Ok(Ended::Finished);
             }
         }
+    }
+
+    /// Writes what a portion holds; what ended the work, if so.
+    async fn portion(
+        &mut self,
+        log: &mut dyn Log,
+        mut portion: Portion,
+        summary: &mut Summary,
+    ) -> Result<Option<Ended>, IngestError> {
+        let (last, quiet, written) = (portion.last, portion.quiet, portion.written.take());
+        self.context.hold(portion.parts.iter().map(|part| part.found.len()).sum());
+        self.context.enter(Phase::Working);
+        let draft = self.draft(portion)?;
+        if let Some(ended) = self.commit(log, draft, summary).await? {
+            return Ok(Some(ended));
+        }
+        if let Some(written) = written {
+            // Who asked may have gone meanwhile.
+            let _gone = written.send(()).is_err();
+        }
+        if let Some(ended) = self.look(log).await? {
+            return Ok(Some(ended));
+        }
+        if let Some(late) = quiet {
+            let late = i64::try_from(late.as_micros()).unwrap_or(i64::MAX);
+            if let Some(ended) = self.watermarks(log, summary, |greatest| greatest.plus(-late)).await? {
+                return Ok(Some(ended));
+            }
+        }
+        if !last {
+            return Ok(None);
+        }
+        if let Some(ended) = self.others(log).await? {
+            return Ok(Some(ended));
+        }
+        let at_end = self.source.time() == Time::EventsToTheEnd;
+        let time = |greatest| if at_end { Micros::END } else { greatest };
+        let ended = self.watermarks(log, summary, time).await?;
+        Ok(Some(ended.unwrap_or(Ended::Finished)))
+    }
+
+    /// Says how far time has come by the events; what ended the work meanwhile.
+    async fn watermarks(
+        &mut self,
+        log: &mut dyn Log,
+        summary: &mut Summary,
+        at: impl Fn(Micros) -> Micros,
+    ) -> Result<Option<Ended>, IngestError> {
+        for draft in Draft::watermarks(&self.memory, self.source.name(), at)? {
+            if self.context.control.stop.is_cancelled() {
+                return Ok(Some(Ended::Stopped));
+            }
+            if let Some(ended) = self.commit(log, draft, summary).await? {
+                return Ok(Some(ended));
+            }
+        }
+        Ok(None)
     }
 
     /// Waits until every source of the process has been read; what ended the work meanwhile.
     async fn others(&mut self, log: &mut dyn Log) -> Result<Option<Ended>, IngestError> {
         let Context { control, all_read, .. } = self.context;
-        all_read.done(&self.source.name);
+        all_read.done(self.source.name());
         loop {
             let next = tokio::select! {
                 biased;
@@ -261,17 +327,21 @@ impl Turn<'_> {
     }
 
     fn draft(&mut self, portion: Portion) -> Result<Draft, IngestError> {
-        let units: Vec<String> = portion
-            .parts
-            .iter()
-            .filter_map(|part| self.paths.get(part.file))
-            .map(|path| unit(path))
-            .collect();
         let mut draft =
             Draft::begin(&mut self.memory, self.source, self.hold.shard, &self.context.control.clock);
-        for (part, unit) in portion.parts.into_iter().zip(units) {
-            draft.part(part, unit)?;
+        for forget in portion.forget {
+            draft.forget(&forget);
         }
+        for part in portion.parts {
+            draft.part(part)?;
+        }
+        for until in portion.marks {
+            draft.until(&until);
+        }
+        for loss in portion.losses {
+            draft.loss(loss)?;
+        }
+        draft.blobs(portion.blobs);
         draft.finish()
     }
 
@@ -285,9 +355,11 @@ impl Turn<'_> {
         let Draft { mut records, summary: step, .. } = draft;
         records.append(&mut self.foreign);
         if records.is_empty() {
+            summary.add(&step);
             return Ok(None);
         }
-        let finished = [(self.hold.shard, self.hold.position)].into();
+        let (finished, outputs) = ([(self.hold.shard, self.hold.position)].into(), records.len());
+        self.context.enter(Phase::Committing);
         // Biased: what is done is done. But a log without room, or a broker that is away, may hold a step for as long as
         // it takes, and a stop must not wait for that.
         let outcome = tokio::select! {
@@ -298,6 +370,9 @@ impl Turn<'_> {
         match outcome {
             Ok(()) => {
                 summary.add(&step);
+                summary.steps += 1;
+                self.context.progress.metrics().committed(&step, outputs);
+                self.context.keeps(&self.memory, summary);
                 Ok(None)
             }
             Err(LogError::Lost(_)) => Ok(Some(Ended::Lost(None))),
@@ -345,14 +420,4 @@ impl Turn<'_> {
             }
         }
     }
-}
-
-/// A file's name in the ledger, in logs and in dead letters. No two files have the same: one whose name is no UTF-8, which
-/// would be shown with other characters, is refused when the files are listed.
-fn unit(path: &Path) -> String {
-    path.display().to_string()
-}
-
-fn bytes_of(paths: &[PathBuf]) -> u64 {
-    paths.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|file| file.len()).sum()
 }

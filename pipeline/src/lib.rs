@@ -5,16 +5,18 @@
 pub mod clock;
 pub mod conformance;
 mod coordinator;
+pub mod counters;
 pub mod dead_letter;
 pub mod local;
 pub mod log;
 pub mod memory;
+pub mod metrics;
 pub mod outcome;
 pub mod retry;
 pub mod stage;
 pub mod worker;
 
-pub use clock::Clock;
+pub use clock::{Clock, Scale};
 pub use log::{Batch, Incoming, Log, LogError, Logs, Next, Outgoing, Reader, Route, Step};
 pub use memory::{MemoryLog, MemoryOptions};
 pub use outcome::{Outcome, Reason};

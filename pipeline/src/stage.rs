@@ -1,9 +1,14 @@
 //! A stage: what one worker does with the batches of one log handle.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use schemas::{StageName, TopicPartition};
 
+use crate::clock::Clock;
+use crate::counters::Counters;
 use crate::log::{Assignment, Batch, Outgoing};
+use crate::metrics::Measure;
 use crate::outcome::Outcome;
 
 /// One stage. [`crate::worker::run`] drives it.
@@ -25,6 +30,12 @@ pub trait Stage: Send {
     /// # Errors
     /// [`Halt`] when the stage cannot go on; nothing of the batch is committed.
     fn work<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Work, Halt>>;
+
+    /// What can be measured of it while it runs, with the counters that its loop fills in by that clock: a worker's
+    /// stages say so in their crate's `metrics.rs`. Nothing of a stage that nobody looks at.
+    fn measures(&self, _counters: &Arc<Counters>, _clock: &Clock) -> Vec<Arc<dyn Measure>> {
+        Vec::new()
+    }
 }
 
 /// What came of a batch.

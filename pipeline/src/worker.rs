@@ -2,13 +2,16 @@
 //!
 //! Conservation law: `read = emitted + skipped + rejected` after every step; what is in flight has not been committed.
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::time::Duration;
 
 use schemas::TopicPartition;
 use tokio_util::sync::CancellationToken;
 
+pub use crate::counters::{Counters, Tally};
+
 use crate::{
     clock::Clock,
+    counters::Phase,
     dead_letter::{self, Refusal},
     log::{Batch, Incoming, Log, LogError, Next, Outgoing, Positions, Step},
     outcome::{Outcome, Reason},
@@ -23,7 +26,7 @@ pub struct Control {
     pub stop: CancellationToken,
     /// Nothing more will come from before: stop once everything has been worked on.
     pub drain: CancellationToken,
-    /// The clock for dead letters.
+    /// The clock for dead letters and for waiting.
     pub clock: Clock,
 }
 
@@ -36,63 +39,6 @@ impl Control {
     pub async fn overdue(&self) {
         self.stop.cancelled().await;
         tokio::time::sleep(STOP_WITHIN).await;
-    }
-}
-
-/// What a stage has done since it was started. `read = emitted + skipped + rejected`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Records read and committed.
-    pub read: u64,
-    /// Of these: worked into something.
-    pub emitted: u64,
-    /// Of these: left out on purpose, by reason.
-    pub skipped: BTreeMap<Reason, u64>,
-    /// Of these: in the dead letter, by reason.
-    pub rejected: BTreeMap<Reason, u64>,
-    /// Records written.
-    pub outputs: u64,
-    /// Steps committed.
-    pub steps: u64,
-    /// Times a record had to be tried again.
-    pub retries: u64,
-}
-
-impl Tally {
-    /// Whether the conservation law holds.
-    #[must_use]
-    pub fn balance(&self) -> bool {
-        self.read == self.emitted + self.skipped.values().sum::<u64>() + self.rejected.values().sum::<u64>()
-    }
-
-    fn add(&mut self, other: Self) {
-        self.read += other.read;
-        self.emitted += other.emitted;
-        for (reason, count) in other.skipped {
-            *self.skipped.entry(reason).or_default() += count;
-        }
-        for (reason, count) in other.rejected {
-            *self.rejected.entry(reason).or_default() += count;
-        }
-        self.outputs += other.outputs;
-        self.steps += other.steps;
-        self.retries += other.retries;
-    }
-}
-
-/// A tally that can be read while the worker runs.
-#[derive(Debug, Default)]
-pub struct Counters(Mutex<Tally>);
-
-impl Counters {
-    /// What has been done so far.
-    #[must_use]
-    pub fn read(&self) -> Tally {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-
-    fn add(&self, tally: Tally) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(tally);
     }
 }
 
@@ -125,6 +71,7 @@ pub async fn run(
     let name = stage.name().name();
     let halted = |halt| WorkerError::Stage { stage: name, halt };
     loop {
+        counters.enter(Phase::Waiting, control.clock.now());
         let draining = control.drain.is_cancelled();
         // Biased: a stop must not wait behind a log that always has more.
         let next = tokio::select! {
@@ -134,20 +81,28 @@ pub async fn run(
         };
         match next {
             Next::Batch(batch) => {
+                counters.started();
                 let mut turn = Turn { log: &mut *log, stage: &mut *stage, control, counters };
-                if !turn.take(batch).await? {
+                let ended = turn.take(batch).await;
+                counters.hold(0, control.clock.now());
+                if !ended? {
                     break;
                 }
             }
-            // Biased: what is done is done. But what is kept is read from the log too, and a stop must not wait for it.
-            Next::Assigned(assignment) => tokio::select! {
-                biased;
-                restored = stage.assigned(&assignment) => restored.map_err(halted)?,
-                () = control.stop.cancelled() => break,
-            },
+            Next::Assigned(assignment) => {
+                counters.enter(Phase::Restoring, control.clock.now());
+                // Biased: what is done is done. But what is kept is read from the log too, and a stop must not wait for it.
+                tokio::select! {
+                    biased;
+                    restored = stage.assigned(&assignment) => restored.map_err(halted)?,
+                    () = control.stop.cancelled() => break,
+                }
+                counters.started();
+            }
             Next::Revoking { partitions, .. } => stage.dropped(&partitions),
             Next::Idle if draining => break,
-            Next::Idle => {}
+            // Also for a member that has been given no partition: it is ready to take one over.
+            Next::Idle => counters.started(),
         }
     }
     // Everything is committed or left for the next start, and the group finds out by itself that a member is gone.
@@ -173,6 +128,8 @@ impl Turn<'_> {
         while !batch.records.is_empty() {
             let name = self.stage.name().name();
             let halted = |halt| WorkerError::Stage { stage: name, halt };
+            self.counters.hold(batch.records.len(), self.control.clock.now());
+            self.enter(Phase::Working);
             // The world may be away for as long as it takes, and a stop must not wait for that. Nothing is lost: without
             // a commit the batch comes again.
             let work = tokio::select! {
@@ -200,11 +157,13 @@ impl Turn<'_> {
                 let wait = policy.next_wait(after);
                 tracing::warn!(stage = name, cause, wait_ms = wait.as_millis(), "holding the position");
                 self.counters.add(Tally { retries: 1, ..Tally::default() });
+                self.counters.hold(batch.records.len(), self.control.clock.now());
+                self.enter(Phase::Holding);
                 // Biased: a stop must not wait for a world that is bad.
                 tokio::select! {
                     biased;
                     () = self.control.stop.cancelled() => return Ok(false),
-                    () = tokio::time::sleep(wait) => {}
+                    () = self.control.clock.sleep(wait) => {}
                 }
             }
         }
@@ -246,6 +205,10 @@ impl Turn<'_> {
         Ok(settled)
     }
 
+    fn enter(&self, phase: Phase) {
+        self.counters.enter(phase, self.control.clock.now());
+    }
+
     fn refuse(&self, record: &Incoming, refused: &Refused) -> Vec<Outgoing> {
         let Refused { reason, message, attempts } = refused;
         let stage = self.stage.name();
@@ -281,6 +244,7 @@ impl Turn<'_> {
         tally.outputs = records.len() as u64;
         tally.steps = 1;
         let step = Step { lease: batch.lease, finished: finished(&batch.records), records };
+        self.enter(Phase::Committing);
         // A broker that is away may hold a step for as long as it takes, and a stop must not wait for that. Whether the
         // step is there or not, it is so whole, and its positions with it: the next start goes on from them.
         let outcome = tokio::select! {

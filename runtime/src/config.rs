@@ -9,6 +9,7 @@
 //!
 //! Limits: 1 MiB a file, 32 levels, 1,000 problems (the rest is counted), 64 KiB a secret.
 
+mod clock;
 mod document;
 mod forms;
 mod log;
@@ -17,6 +18,7 @@ mod section;
 mod tree;
 mod values;
 
+pub use clock::read_clock;
 pub use document::{Document, FILE_BYTES_MAX};
 pub use log::{EmbeddedConfig, LogConfig};
 pub use problems::{ConfigError, PROBLEMS_MAX, Problem, Problems};

@@ -18,6 +18,7 @@ mod headers;
 mod mirror;
 mod readers;
 mod steps;
+mod watch;
 mod writer;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -30,6 +31,7 @@ use pipeline::{
 };
 use schemas::{Offset, Topic, TopicPartition};
 
+pub use self::watch::Watched;
 use self::{file::Held, mirror::Mirror, readers::Readers, writer::Writer};
 
 /// How an embedded log is opened.

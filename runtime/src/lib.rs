@@ -2,8 +2,11 @@
 //! broker, a database or a server.
 #![warn(missing_docs)]
 
+pub mod admin;
 pub mod config;
 pub mod embedded;
+pub mod entra;
+pub mod http;
 pub mod kafka;
 mod secret;
 pub mod shutdown;

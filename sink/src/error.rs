@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-/// A sink that cannot be opened.
+use runtime::http::HttpError;
+
+/// A sink that cannot be opened, or that a check found useless.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
     /// Its file cannot be opened for appending.
@@ -14,5 +16,29 @@ pub enum SinkError {
         path: PathBuf,
         /// What the operating system says.
         cause: std::io::Error,
+    },
+    /// No HTTP client can be made with its settings.
+    #[error("sink {sink}: {cause}")]
+    Client {
+        /// The configured sink.
+        sink: String,
+        /// What is wrong with them.
+        cause: HttpError,
+    },
+    /// The receiver refuses us: somebody must change a setting.
+    #[error("sink {sink}: {what}")]
+    Refused {
+        /// The configured sink.
+        sink: String,
+        /// Which setting or permission.
+        what: String,
+    },
+    /// The receiver cannot be reached, or cannot answer now.
+    #[error("sink {sink}: {cause}")]
+    Away {
+        /// The configured sink.
+        sink: String,
+        /// What happened.
+        cause: String,
     },
 }

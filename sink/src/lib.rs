@@ -8,8 +8,11 @@
 //! by finding id and keep the highest revision.
 
 mod config;
+#[cfg(test)]
+mod content;
 mod error;
 pub mod fold;
+pub mod metrics;
 pub mod ocsf;
 #[cfg(test)]
 mod sample;
@@ -19,6 +22,7 @@ mod worker;
 
 pub use config::{SinkConfig, Target};
 pub use error::SinkError;
+pub use metrics::Metrics;
 pub use worker::SinkStage;
 
 /// Where the runbook of a finding's rule lies in the repository.

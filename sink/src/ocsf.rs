@@ -97,7 +97,7 @@ fn of(finding: &Finding) -> DetectionFinding<'_> {
 }
 
 /// A finding of a rule on trial, one that a filter suppressed and one that fell away should wake nobody.
-fn is_alert(finding: &Finding) -> bool {
+pub(crate) fn is_alert(finding: &Finding) -> bool {
     finding.change != Change::Close && !is_quiet(finding)
 }
 

@@ -12,9 +12,11 @@ use schemas::finding::{Finding, Severity};
 
 use crate::fold::is_quiet;
 
+mod line;
 mod row;
 mod text;
 
+pub use line::line;
 use row::{Columns, unambiguous};
 pub use text::is_invisible;
 use text::{clean, first_sentence, wrap};

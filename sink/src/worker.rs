@@ -4,20 +4,28 @@
 //! is settled leaves one receipt, in the same step. From the first finding that the sink cannot take now, the batch is
 //! held and handed over again: a receiver may then see the findings behind it twice, with the same id and revision.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use futures_util::future::{BoxFuture, FutureExt as _};
-use pipeline::{Batch, Clock, Halt, Incoming, Outcome, Outgoing, Reason, Stage, Work, log::Assignment};
+use pipeline::{
+    Batch, Clock, Halt, Incoming, Outcome, Outgoing, Reason, Stage, Work, counters::Counters,
+    log::Assignment, metrics::Measure,
+};
 use schemas::{Micros, StageName, Topic, TopicPartition, decode, encode, finding::Finding, receipt::Receipt};
 
+use crate::metrics::{self, Metrics};
 use crate::sinks::{Sink, Verdict};
 
 /// A record on a finding topic that is no finding of ours.
-const NOT_OURS: Reason = "not_ours";
+pub(crate) const NOT_OURS: Reason = "not_ours";
 
 /// The stage of one configured sink.
 pub struct SinkStage {
     name: String,
     sink: Box<dyn Sink>,
     clock: Clock,
+    metrics: Arc<Metrics>,
 }
 
 impl std::fmt::Debug for SinkStage {
@@ -30,14 +38,25 @@ impl SinkStage {
     /// The stage that hands findings to `sink`, which the configuration calls `name`; receipts are dated by `clock`.
     #[must_use]
     pub fn new(name: impl Into<String>, sink: Box<dyn Sink>, clock: Clock) -> Self {
-        Self { name: name.into(), sink, clock }
+        let name = name.into();
+        let metrics = Arc::new(Metrics::new(&name));
+        Self { name, sink, clock, metrics }
+    }
+
+    /// Hands the findings over and counts what became of them.
+    async fn hand_over(&mut self, findings: &[Finding]) -> Vec<Verdict> {
+        let began = self.clock.now();
+        let verdicts = self.sink.deliver(findings).await;
+        let lasted = u64::try_from(self.clock.now().0.saturating_sub(began.0)).unwrap_or(0);
+        self.metrics.judged(&verdicts, Duration::from_micros(lasted));
+        verdicts
     }
 
     async fn deliver(&mut self, batch: &Batch) -> Result<Work, Halt> {
         let mut findings = Vec::with_capacity(batch.records.len());
         let ours: Vec<Result<(), String>> =
             batch.records.iter().map(|record| read(record).map(|finding| findings.push(finding))).collect();
-        let verdicts = if findings.is_empty() { Vec::new() } else { self.sink.deliver(&findings).await };
+        let verdicts = if findings.is_empty() { Vec::new() } else { self.hand_over(&findings).await };
         if verdicts.len() != findings.len() {
             return Err(Halt("a sink must give one verdict for each finding".to_owned()));
         }
@@ -105,6 +124,11 @@ impl Stage for SinkStage {
 
     fn work<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Work, Halt>> {
         self.deliver(batch).boxed()
+    }
+
+    fn measures(&self, counters: &Arc<Counters>, clock: &Clock) -> Vec<Arc<dyn Measure>> {
+        let core = metrics::core(&self.name, Arc::clone(counters), clock.clone());
+        vec![Arc::new(core), Arc::<Metrics>::clone(&self.metrics)]
     }
 }
 

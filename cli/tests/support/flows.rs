@@ -128,7 +128,7 @@ impl<'a> Flow<'a> {
         let heads: Vec<Head<Read>> = (0..replicas)
             .map(|replica| {
                 let around = self.around.of_replica(replica);
-                head::ingest(&around, vec![(self.source.clone(), Arc::default())])
+                head::ingest(&around, vec![(Arc::new(self.source.clone()), Arc::default())])
             })
             .collect();
         let trap = Arc::clone(&self.trap);

@@ -3,7 +3,10 @@
 //! A bucket whose end the floor has passed is frozen: it is not read, so it is never created, changed or closed again,
 //! even where the state that is left would say otherwise.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use schemas::{Micros, finding::Change};
 use serde::{Deserialize, Serialize};
@@ -52,14 +55,19 @@ impl Open {
         self.0.len() * 2 * size_of::<(i64, Said)>()
     }
 
-    /// Reads these buckets and says what changed; the findings said so far are updated.
+    /// Reads the buckets in these ranges and says what changed; the findings said so far are updated.
     pub(super) fn compare(
         &mut self,
         detector: &dyn Detector,
         slots: &Slots,
-        buckets: impl IntoIterator<Item = i64>,
+        ranges: &BTreeSet<(i64, i64)>,
         floor: Micros,
     ) -> Vec<Revision> {
+        let mut buckets = BTreeSet::new();
+        for range in merged(ranges) {
+            buckets.extend(detector.candidates(slots, range.clone()));
+            buckets.extend(self.0.range(range).map(|(bucket, _)| *bucket));
+        }
         let open = buckets.into_iter().filter(|bucket| detector.bucket_end(*bucket) > floor);
         open.filter_map(|bucket| self.revise(bucket, detector.read(slots, bucket))).collect()
     }
@@ -83,6 +91,18 @@ impl Open {
         self.0.insert(bucket, said);
         Some(Revision { bucket, number, change, reading })
     }
+}
+
+/// The same buckets in ranges that do not overlap.
+fn merged(ranges: &BTreeSet<(i64, i64)>) -> Vec<RangeInclusive<i64>> {
+    let mut merged: Vec<RangeInclusive<i64>> = Vec::new();
+    for (first, last) in ranges {
+        match merged.last_mut() {
+            Some(range) if first <= range.end() => *range = *range.start()..=*last.max(range.end()),
+            _ => merged.push(*first..=*last),
+        }
+    }
+    merged
 }
 
 #[cfg(test)]
@@ -119,9 +139,20 @@ mod tests {
         };
         OffHours.fold(&mut slots, &occurrence);
         let mut open = Open::default();
-        assert_eq!(open.compare(&OffHours, &slots, [0], OffHours.bucket_end(0)), []);
-        assert_eq!(open.compare(&OffHours, &slots, [0], Micros(OffHours.bucket_end(0).0 - 1)).len(), 1);
-        assert_eq!(open.compare(&OffHours, &Slots::default(), [0], OffHours.bucket_end(0)), [], "nor closed");
+        let zero = BTreeSet::from([(0, 0)]);
+        assert_eq!(open.compare(&OffHours, &slots, &zero, OffHours.bucket_end(0)), []);
+        assert_eq!(open.compare(&OffHours, &slots, &zero, Micros(OffHours.bucket_end(0).0 - 1)).len(), 1);
+        assert_eq!(
+            open.compare(&OffHours, &Slots::default(), &zero, OffHours.bucket_end(0)),
+            [],
+            "nor closed"
+        );
+    }
+
+    #[test]
+    fn ranges_that_overlap_are_read_once() {
+        let ranges = BTreeSet::from([(0, 3), (1, 2), (3, 5), (7, 7)]);
+        assert_eq!(merged(&ranges), [0..=5, 7..=7]);
     }
 
     #[test]

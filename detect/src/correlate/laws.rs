@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use schemas::{
     EventId, FindingId, Micros,
     finding::Change::{Close, Create},
-    time::{HOUR, MINUTE},
+    time::{DAY, HOUR, MINUTE},
 };
 
 use super::{Fate, LATENESS, driver::Open, state::RuleState};
@@ -19,6 +19,7 @@ use crate::{
     rules::RuleSet,
 };
 
+mod far_back;
 mod machine;
 mod oracle;
 
@@ -113,6 +114,20 @@ proptest! {
         }
     }
 
+    /// A bucket that a kind does not name as a candidate has nothing to say.
+    #[test]
+    fn what_is_no_candidate_is_silent(events in happenings()) {
+        for (name, detector) in registry() {
+            let mut state = Slots::default();
+            events.iter().for_each(|event| detector.fold(&mut state, &event.occurrence(&event.value.to_string())));
+            let all = detector.bucket_of(Micros(-3 * DAY))..=detector.bucket_of(Micros(7 * DAY));
+            let named: BTreeSet<i64> = detector.candidates(&state, all.clone()).into_iter().collect();
+            let silent = all.filter(|bucket| !named.contains(bucket));
+            let said: Vec<i64> = silent.filter(|bucket| detector.read(&state, *bucket).is_some()).collect();
+            prop_assert!(said.is_empty(), "{}: {:?}", name, said);
+        }
+    }
+
     /// Dropping what the horizon lets go changes no reading of a bucket that is not frozen.
     #[test]
     fn dropping_old_state_changes_no_open_bucket(events in happenings(), minute in -1440_i64..4 * 1440) {
@@ -143,31 +158,32 @@ proptest! {
         machine.batch(&rules, &[mark(0, floor.plus(LATENESS)), mark(1, floor.plus(LATENESS))]);
         let said = machine.said.len();
         let fates = machine.batch(&rules, &signals(&late, 1_000_000));
+        let detectors = registry();
         for (event, fate) in late.iter().zip(fates) {
-            // The hour is the longest bucket of the registry; an event in a frozen bucket of all kinds is late.
-            let is_late = Micros((event.time.div_euclid(HOUR) + 1) * HOUR) <= floor;
+            // An event in a frozen bucket of all kinds is late.
+            let time = Micros(event.time);
+            let is_late = detectors.iter().all(|(_, kind)| kind.bucket_end(kind.bucket_of(time)) <= floor);
             prop_assert_eq!(fate == Fate::Late, is_late);
         }
-        let frozen: BTreeSet<FindingId> = (-100..200)
-            .filter(|bucket| Micros((bucket + 1) * HOUR) <= floor)
-            .flat_map(|bucket| ids(&rules, bucket))
+        let frozen: BTreeSet<FindingId> = detectors
+            .iter()
+            .flat_map(|(name, kind)| {
+                let buckets = (-100..200_i64).filter(|bucket| kind.bucket_end(*bucket) <= floor);
+                buckets.flat_map(|bucket| ids(name, bucket)).collect::<Vec<_>>()
+            })
             .collect();
         prop_assert!(machine.said[said..].iter().all(|finding| !frozen.contains(&finding.id)));
     }
 }
 
-fn ids(rules: &RuleSet, bucket: i64) -> Vec<FindingId> {
-    let of_rule = |rule: &crate::RuleInfo| {
-        let id = rule.id.clone();
-        (0..3).map(move |group| FindingId::of_bucket("t", &id, 1, &format!("g{group}"), bucket))
-    };
-    rules.rules().flat_map(of_rule).collect()
+fn ids(rule: &str, bucket: i64) -> Vec<FindingId> {
+    (0..3).map(|group| FindingId::of_bucket("t", rule, 1, &format!("g{group}"), bucket)).collect()
 }
 
 /// Every bucket that may have something to say.
 fn buckets(detector: &dyn Detector, state: &Slots) -> BTreeSet<i64> {
     let starts = state.iter().map(|slot| Micros(slot.index() * detector.slot()));
-    starts.flat_map(|start| detector.reach(start)).collect()
+    starts.flat_map(|start| detector.candidates(state, detector.reach(start))).collect()
 }
 
 /// The full reading.
@@ -180,9 +196,10 @@ fn full(detector: &dyn Detector, state: &Slots) -> BTreeMap<i64, Reading> {
 #[test]
 fn every_specimen_fires() {
     let rules = RuleSet::of_detectors(registry());
-    let events: Vec<Happening> = (0..9_u8)
+    let mut events: Vec<Happening> = (0..9_u8)
         .map(|n| Happening { id: n.into(), time: i64::from(n) * MINUTE, group: 0, value: n % 5, role: n % 3 })
         .collect();
+    events.push(Happening { id: 9, time: -30 * HOUR, group: 0, value: 9, role: 0 });
     let fired: BTreeSet<String> =
         reference(&rules, &events).into_iter().map(|finding| finding.rule_name).collect();
     let all: BTreeSet<String> = registry().iter().map(|(name, _)| (*name).to_owned()).collect();

@@ -36,8 +36,8 @@ pub struct Partition {
     control_changed: bool,
     tenants: HashMap<String, usize>,
     timers: Timers,
-    /// What to read: the buckets in reach of what was folded.
-    touched: BTreeMap<Place, BTreeSet<i64>>,
+    /// What to read: the first and last of the buckets in reach of what was folded.
+    touched: BTreeMap<Place, BTreeSet<(i64, i64)>>,
     /// Keys whose state changed in this step, with their names in the changelog.
     changed: BTreeMap<u128, Vec<u8>>,
     /// What the changelog holds in more than one record.
@@ -185,6 +185,17 @@ impl Partition {
         Ok(step)
     }
 
+    /// Reads what was touched and hands the findings over; states stay for [`Partition::finish`].
+    pub fn findings(&mut self, rules: &RuleSet, now: Micros) -> Vec<Finding> {
+        self.settle(rules, now);
+        std::mem::take(&mut self.findings)
+    }
+
+    /// The watermark of the feed that is farthest behind.
+    pub(super) fn low(&self) -> Option<Micros> {
+        self.control.watermarks.least()
+    }
+
     /// How many keys there are, and the memory they take in bytes, without the allocator's own.
     #[must_use]
     pub fn memory(&self) -> (usize, usize) {
@@ -203,20 +214,21 @@ impl Partition {
         if let Some(state) = key.rule_or_new(rule) {
             stateful.detector.fold(&mut state.slots, occurrence);
         }
-        self.touched.entry((hash, rule)).or_default().extend(stateful.detector.reach(signal.time));
+        let (first, last) = stateful.detector.reach(signal.time).into_inner();
+        self.touched.entry((hash, rule)).or_default().insert((first, last));
         self.changed.entry(hash).or_insert_with(|| signal::key(&signal.tenant, &signal.group_value));
     }
 
     /// Reads what was touched and says what changed.
     fn settle(&mut self, rules: &RuleSet, now: Micros) {
-        for (place, buckets) in std::mem::take(&mut self.touched) {
+        for (place, ranges) in std::mem::take(&mut self.touched) {
             let (hash, number) = place;
             let Some((rule, stateful)) = rules.stateful_number(number) else { continue };
             let Some(key) = self.keys.get_mut(&hash) else { continue };
             let types = rules.content_types(stateful.content_types);
             let floor = self.control.watermarks.floor(&key.tenant, types);
             let Some(state) = key.rule_mut(number) else { continue };
-            let revisions = state.open.compare(&*stateful.detector, &state.slots, buckets, floor);
+            let revisions = state.open.compare(&*stateful.detector, &state.slots, &ranges, floor);
             let subject = Subject { rule, stateful, tenant: &key.tenant, group_value: &key.group_value };
             self.findings.extend(revisions.into_iter().map(|revision| subject.finding(revision, now)));
             self.schedule(rules, place);

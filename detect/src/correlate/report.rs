@@ -36,9 +36,8 @@ impl Subject<'_> {
             Change::Close => format!("no longer holds: {}", info.title),
         };
         let mut facts = BTreeMap::new();
-        for field in
-            ["count", "window", "values"].into_iter().chain(self.rule.facts.iter().map(String::as_str))
-        {
+        let own = ["count", "window", "values", "expected", "ratio", "known_days"].into_iter();
+        for field in own.chain(self.rule.facts.iter().map(String::as_str)) {
             facts.insert(field.to_owned(), join(&self.values(field, reading)));
         }
         facts.retain(|_, value| !value.is_empty());
@@ -103,4 +102,5 @@ impl Subject<'_> {
 }
 
 /// What a stateful rule's summary and facts may name besides its group-by fields and its value field.
-pub(crate) const NAMES: [&str; 5] = ["group", "window", "count", "values", "actors"];
+pub(crate) const NAMES: [&str; 8] =
+    ["group", "window", "count", "values", "actors", "expected", "ratio", "known_days"];

@@ -12,7 +12,8 @@ use crate::{
     rules::RuleSet,
 };
 
-const VERSION: u8 = 1;
+/// 1 had no room for what is left of frozen slots.
+const VERSION: u8 = 3;
 
 /// Stands in place of the version where a changelog record holds a part of a state only (see [`super::changelog`]).
 pub(super) const PART: u8 = 2;
@@ -119,19 +120,16 @@ impl KeyState {
 }
 
 impl RuleState {
-    /// Drops what the freeze has passed: what was said about frozen buckets, and slots older than the horizon.
+    /// Drops what the freeze has passed: what was said about frozen buckets, and what the kind no longer needs.
     pub(super) fn freeze(&mut self, detector: &dyn Detector, floor: Micros) {
         self.open.forget(|bucket| detector.bucket_end(bucket) <= floor);
-        self.slots.forget_before(floor.plus(-detector.horizon()).0.div_euclid(detector.slot()));
+        detector.forget(&mut self.slots, floor);
     }
 
     /// When the freeze has something to do here again.
     pub(super) fn next_due(&self, detector: &dyn Detector) -> Option<Micros> {
         let bucket = self.open.first().map(|bucket| detector.bucket_end(bucket));
-        let slot = self.slots.iter().next().map(|slot| {
-            Micros(slot.index().saturating_add(1).saturating_mul(detector.slot())).plus(detector.horizon())
-        });
-        bucket.into_iter().chain(slot).min()
+        bucket.into_iter().chain(detector.due(&self.slots)).min()
     }
 
     pub(super) fn is_empty(&self) -> bool {

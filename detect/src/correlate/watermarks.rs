@@ -71,6 +71,15 @@ impl Watermarks {
         *known = (*known).max(floor.0);
     }
 
+    /// The watermark of the feed that is farthest behind, over all tenants; none while no feed is known through every
+    /// partition.
+    pub(super) fn least(&self) -> Option<Micros> {
+        let feeds = self.feeds.values().flat_map(BTreeMap::values).filter(|times| times.len() >= self.of);
+        let least =
+            feeds.filter_map(|times| times.iter().copied().min()).filter(|time| *time > Micros::START.0);
+        least.min().map(Micros)
+    }
+
     /// The low watermark.
     fn low(&self, tenant: &str, content_types: &[String]) -> Micros {
         let feeds = self.feeds.get(tenant).into_iter().flatten();
@@ -109,11 +118,13 @@ mod tests {
         let mut marks = Watermarks::default();
         marks.note(&tick(0, 2, &[("a", "x", 10), ("b", "x", 20), ("a", "y", 5)]));
         assert_eq!(marks.low("t", &[]), Micros::START, "partition 1 has not said anything");
+        assert_eq!(marks.least(), None);
         marks.note(&tick(1, 2, &[("a", "x", 30), ("b", "x", 7), ("a", "y", 40)]));
         assert_eq!(marks.low("t", &["x".to_owned()]), Micros(7));
         assert_eq!(marks.low("t", &["y".to_owned()]), Micros(5));
         assert_eq!(marks.low("t", &[]), Micros(5));
         assert_eq!(marks.low("other", &[]), Micros::START);
+        assert_eq!(marks.least(), Some(Micros(5)));
         marks.note(&tick(1, 2, &[("b", "x", 6)]));
         assert_eq!(marks.low("t", &["x".to_owned()]), Micros(7), "a watermark never falls");
     }

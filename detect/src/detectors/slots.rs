@@ -3,30 +3,42 @@
 //! A slot is a function of the *set* of events that fell into it: counts, sets, and the smallest few of what is kept
 //! for the text of a finding. So folding in any order gives the same bytes.
 //!
-//! Limits of a slot: as many events as evidence (24 bytes each) as the kind says (20 or 64), as text 8 values, 4 actors
+//! What freezes may be kept shorter: [`Past`] holds no more than a kind's later readings need of it.
+//!
+//! Limits of a slot: as many events as evidence (24 bytes each) as the kind says (8 to 64), as text 8 values, 4 actors
 //! and 4 values of each fact (at most 128 bytes each, cut by match; at most 16 facts, checked by the loader), distinct
 //! values as in [`Distinct`] (2 KiB at most). Slots live until the freeze has passed them by the kind's horizon; where
 //! no watermark comes (a scan reads all files first) they grow with the data.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use schemas::{EventId, Hash128, Micros, finding};
 use serde::{Deserialize, Serialize};
 
 use super::{Occurrence, Reading, distinct::Distinct};
 
+mod past;
+
+pub(super) use past::Past;
+
 const VALUES_MAX: usize = 8;
 const ACTORS_MAX: usize = 4;
 const FACT_VALUES_MAX: usize = 4;
 
-/// The slots of one rule and key that are not empty, in the order of time.
+/// The slots of one rule and key that are not empty, in the order of time, and what is left of those that are frozen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Slots(Vec<Slot>);
+pub struct Slots {
+    slots: Vec<Slot>,
+    /// Of the kinds that look far back.
+    pub(super) past: Past,
+}
 
 /// The events of one slot.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Slot {
     index: i64,
+    /// What tells the slots of one time apart, where a kind keeps several (a hash, a role); else 0.
+    of: u64,
     count: u64,
     last: i64,
     roles: u64,
@@ -48,50 +60,90 @@ struct Fact {
 impl Slots {
     /// The slots, in the order of time.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Slot> {
-        self.0.iter()
+        self.slots.iter()
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.slots.len()
     }
 
     /// Whether nothing is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.slots.is_empty() && self.past.is_empty()
     }
 
     /// The slots from index `first` to `last`, both included.
     #[must_use]
     pub fn between(&self, first: i64, last: i64) -> &[Slot] {
-        let from = self.0.partition_point(|slot| slot.index < first);
-        let to = self.0.partition_point(|slot| slot.index <= last);
-        self.0.get(from..to).unwrap_or_default()
+        let from = self.slots.partition_point(|slot| slot.index < first);
+        let to = self.slots.partition_point(|slot| slot.index <= last);
+        self.slots.get(from..to).unwrap_or_default()
+    }
+
+    /// The indices of the slots that lie in that range, each once.
+    #[must_use]
+    pub fn indices(&self, range: RangeInclusive<i64>) -> Vec<i64> {
+        let slots = self.between(*range.start(), *range.end()).iter();
+        let mut indices: Vec<i64> = slots.map(Slot::index).collect();
+        indices.dedup();
+        indices
     }
 
     /// Adds an event to its slot, which keeps the first `evidence_max` of them as evidence.
     pub fn add(&mut self, index: i64, occurrence: &Occurrence<'_>, evidence_max: usize) {
-        let at = self.0.partition_point(|slot| slot.index < index);
-        if self.0.get(at).is_none_or(|slot| slot.index != index) {
-            self.0.insert(at, Slot { index, last: i64::MIN, ..Slot::default() });
+        self.add_to((index, 0), occurrence, evidence_max);
+    }
+
+    /// Adds an event to one of several slots of that index.
+    pub(super) fn add_to(
+        &mut self,
+        (index, of): (i64, u64),
+        occurrence: &Occurrence<'_>,
+        evidence_max: usize,
+    ) {
+        let at = self.slots.partition_point(|slot| (slot.index, slot.of) < (index, of));
+        if self.slots.get(at).is_none_or(|slot| (slot.index, slot.of) != (index, of)) {
+            self.slots.insert(at, Slot { index, of, last: i64::MIN, ..Slot::default() });
         }
-        if let Some(slot) = self.0.get_mut(at) {
+        if let Some(slot) = self.slots.get_mut(at) {
             slot.add(occurrence, evidence_max);
         }
     }
 
     /// Forgets the slots before index `first`.
     pub fn forget_before(&mut self, first: i64) {
-        let keep = self.0.partition_point(|slot| slot.index < first);
-        self.0.drain(..keep);
+        self.take_before(first);
+    }
+
+    /// Takes the slots before index `first` out.
+    pub(super) fn take_before(&mut self, first: i64) -> Vec<Slot> {
+        let keep = self.slots.partition_point(|slot| slot.index < first);
+        self.slots.drain(..keep).collect()
+    }
+
+    /// Puts slots back that were taken out, before all others.
+    pub(super) fn put_back(&mut self, slots: Vec<Slot>) {
+        self.slots.splice(..0, slots);
+    }
+
+    /// Of the slots of one index, all but the first `most` go.
+    pub(super) fn keep_first(&mut self, index: i64, most: usize) {
+        let from = self.slots.partition_point(|slot| slot.index < index);
+        let to = self.slots.partition_point(|slot| slot.index <= index);
+        if to - from > most {
+            self.slots.drain(from + most..to);
+        }
     }
 
     /// The memory taken, in bytes, without the allocator's own.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.0.capacity() * size_of::<Slot>() + self.0.iter().map(Slot::heap_bytes).sum::<usize>()
+        self.slots.capacity() * size_of::<Slot>()
+            + self.slots.iter().map(Slot::heap_bytes).sum::<usize>()
+            + self.past.heap_bytes()
     }
 }
 
@@ -100,6 +152,11 @@ impl Slot {
     #[must_use]
     pub fn index(&self) -> i64 {
         self.index
+    }
+
+    /// What tells it apart from others of its time.
+    pub(super) fn of(&self) -> u64 {
+        self.of
     }
 
     /// How many events it has.
@@ -189,9 +246,11 @@ impl Slot {
 
 /// The reading of these slots, which are in the order of time.
 pub(crate) fn reading(count: u64, slots: &[&Slot]) -> Reading {
-    // In order as it is: slots do not overlap, and each keeps its own in order.
-    let evidence = slots.iter().flat_map(|slot| slot.evidence()).take(finding::EVIDENCE_MAX);
-    let evidence: Vec<(Micros, EventId)> = evidence.collect();
+    let mut evidence: Vec<(Micros, EventId)> = slots.iter().flat_map(|slot| slot.evidence()).collect();
+    // In order as it is, but where a kind keeps several slots of one time.
+    evidence.sort_unstable();
+    evidence.dedup();
+    evidence.truncate(finding::EVIDENCE_MAX);
     Reading {
         count,
         events: slots.iter().map(|slot| slot.count()).sum(),

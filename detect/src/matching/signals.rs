@@ -36,7 +36,7 @@ impl Wanted {
             None => vec![String::new()],
             Some(field) => some_of(view.texts(field), VALUES_MAX),
         };
-        for group in groups(stateful, view) {
+        for group in groups(stateful, role, view) {
             let wanted = self.0.entry(group).or_default();
             let is_first = wanted.iter().all(|entry| entry.rule != rule.info.id);
             let from = wanted.len();
@@ -76,10 +76,11 @@ fn is_off_hours(view: &View<'_>) -> bool {
 }
 
 /// Every combination of the values of the group's fields.
-fn groups(stateful: &Stateful, view: &View<'_>) -> Vec<String> {
+fn groups(stateful: &Stateful, role: u32, view: &View<'_>) -> Vec<String> {
     let mut groups = vec![String::new()];
     for (place, field) in stateful.group_by.iter().enumerate() {
-        let values = some_of(view.texts(field).iter().map(|value| bounded(value)).collect(), GROUPS_MAX);
+        let texts = view.texts(stateful.group_field(role, field));
+        let values = some_of(texts.iter().map(|value| bounded(value)).collect(), GROUPS_MAX);
         let with = |group: &String| {
             let group = if place == 0 { String::new() } else { format!("{group}{SEPARATOR}") };
             values.iter().map(move |value| format!("{group}{value}")).collect::<Vec<_>>()

@@ -68,6 +68,15 @@ fn check_rule(rule: &Rule, problems: &mut Vec<String>) {
     if info.false_positives.iter().all(|text| text.trim().is_empty()) {
         problems.push("falsepositives is missing or empty".to_owned());
     }
+    if let Some(stateful) = &rule.stateful {
+        let aliases = stateful.aliases.iter().map(|(.., own)| own);
+        for name in stateful.group_by.iter().chain(&stateful.value).chain(aliases) {
+            let problem = format!("there is no field {name}");
+            if !view::is_known(name) && !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
     let shown = rule.summary.fields().chain(rule.facts.iter().map(String::as_str));
     let shown: BTreeSet<&str> = shown.chain(rule.entity_field.as_deref()).collect();
     for name in shown {

@@ -3,8 +3,8 @@
 //!
 //! A file holds one detection document with a `weir:` block, or base documents and one correlation with the block; for a
 //! plain Sigma rule, which has no block, a default stands in.
-//! Sigma filters, whole events in results (`rsigma.include_event`) and the correlation types that need order or
-//! arithmetic are refused rather than ignored.
+//! Sigma filters, whole events in results (`rsigma.include_event`) and the correlation types that need arithmetic are
+//! refused rather than ignored.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,11 @@ use rsigma_parser::{CorrelationRule, SigmaCollection, SigmaRule, parse_sigma_yam
 use schemas::FindingGroup;
 
 use super::{Pack, Rule, RuleFile, RuleInfo, RuleProblem, RuleSet, Stateful, Target, Template, block::Block};
-use crate::detectors::{Detector, off_hours::OffHours};
+use crate::detectors::Detector;
 
 mod correlation;
 mod head;
+mod kinds;
 
 use head::Head;
 
@@ -96,18 +97,22 @@ impl Compiler {
                 if !block.group_by.is_empty() {
                     self.problem(file, "weir.group_by is for rules that keep state");
                 }
+                self.strays(file, &block);
             }
-            Some("off_hours") => {
-                rule.info.kind = OffHours.kind();
-                let detector = Box::new(OffHours);
+            Some(kind) => {
+                let plan = match kinds::plan(kind, &block) {
+                    Ok(plan) => plan,
+                    Err(problems) => return self.problems(file, problems),
+                };
+                rule.info.kind = plan.detector.kind();
                 let group_by = block.group_by.clone();
-                rule.stateful = self.stateful(file, &block, group_by, detector);
+                rule.stateful = self.stateful(file, &block, group_by, plan.detector);
                 if let Some(stateful) = &mut rule.stateful {
-                    stateful.off_hours_only = true;
-                    "1h".clone_into(&mut stateful.window);
+                    stateful.off_hours_only = plan.off_hours_only;
+                    stateful.value = plan.value;
+                    stateful.window = plan.window;
                 }
             }
-            Some(kind) => return self.problem(file, format!("weir.kind {kind:?} is none of: off_hours")),
         }
         let number = self.add(file, rule);
         let targets = vec![Target { rule: number, role: 0 }];
@@ -121,17 +126,18 @@ impl Compiler {
         if block.kind.is_some() || !block.group_by.is_empty() {
             self.problem(file, "weir.kind and weir.group_by are not for correlations");
         }
-        let plan = match correlation::plan(correlation, &bases) {
+        self.problems(file, kinds::strays(&block));
+        let plan = match correlation::plan(correlation, &bases, &block.closed_by) {
             Ok(plan) => plan,
-            Err(problems) => {
-                return problems.into_iter().for_each(|problem| self.problem(file, problem));
-            }
+            Err(problems) => return self.problems(file, problems),
         };
         let Some(mut rule) = self.rule(file, &block, info) else { return };
-        rule.stateful = self.stateful(file, &block, correlation.group_by.clone(), Box::new(plan.detector));
+        rule.info.kind = plan.detector.kind();
+        rule.stateful = self.stateful(file, &block, correlation.group_by.clone(), plan.detector);
         if let Some(stateful) = &mut rule.stateful {
             stateful.window.clone_from(&correlation.timespan.original);
             stateful.value = plan.value;
+            stateful.aliases = plan.aliases;
         }
         let number = self.add(file, rule);
         for (base, role) in bases.into_iter().zip(plan.roles) {
@@ -156,13 +162,14 @@ impl Compiler {
                 "the weir block of a base document needs an entity.field, and no kind or group_by",
             );
         }
+        self.strays(file, &block);
         Some(Target { rule: self.add(file, rule), role: 0 })
     }
 
     /// What a document says about itself; `None` when that is not enough for a rule.
     fn head(&mut self, file: &RuleFile, head: &Head<'_>, kind: &'static str) -> Option<(Block, RuleInfo)> {
         let (read, problems) = head.read(file, kind);
-        problems.into_iter().for_each(|problem| self.problem(file, problem));
+        self.problems(file, problems);
         read
     }
 
@@ -208,11 +215,20 @@ impl Compiler {
         Some(Stateful {
             group_by,
             value: None,
+            aliases: Vec::new(),
             off_hours_only: false,
             window: String::new(),
             detector,
             content_types,
         })
+    }
+
+    /// Settings of kinds in a block that has none of them.
+    fn strays(&mut self, file: &RuleFile, block: &Block) {
+        self.problems(file, kinds::strays(block));
+        if !block.closed_by.is_empty() {
+            self.problem(file, kinds::CLOSED_BY);
+        }
     }
 
     fn add(&mut self, file: &RuleFile, rule: Rule) -> usize {
@@ -257,6 +273,10 @@ impl Compiler {
             targets,
             content_types: self.content_types,
         })
+    }
+
+    fn problems(&mut self, file: &RuleFile, problems: Vec<String>) {
+        problems.into_iter().for_each(|problem| self.problem(file, problem));
     }
 
     fn problem(&mut self, file: &RuleFile, problem: impl Into<String>) {

@@ -12,6 +12,7 @@
 //!         enrich: {recipients: {has_outside: true}}
 //!         repeat: 5               # n copies with ids of their own; "{n}" in texts becomes 1 to n
 //!         step: 30s               # between the copies
+//!         each: 3                 # so many at every step, a second apart: a baseline is `repeat: 336, step: 1h`
 //!         after: 23h              # a watermark so far beyond this event comes before it
 //! ```
 //!
@@ -200,8 +201,7 @@ fn play(rules: &RuleSet, case: &Case) -> Result<Vec<Finding>, String> {
             signal.origin.index = i32::try_from(index).unwrap_or(i32::MAX);
             partition.take(rules, &signal);
         }
-        let step = partition.finish(rules, event.event.time).map_err(|error| error.to_string())?;
-        said.extend(step.findings);
+        said.extend(partition.findings(rules, event.event.time));
     }
     Ok(standing(said))
 }

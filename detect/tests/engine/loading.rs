@@ -102,7 +102,14 @@ weir: {major: 1, entity: {kind: user}, summary: done}
 fn correlations_that_would_mean_something_else_are_refused() {
     assert_eq!(problems_of(COUNT), Vec::<String>::new());
     for (from, to, said) in [
-        ("event_count", "temporal_ordered", "temporal_ordered is not supported"),
+        ("event_count", "temporal_ordered", "temporal_ordered means all of its rules"),
+        (
+            "condition: {gte: 5}",
+            "condition: {gte: 5}\n  aliases: {who: {base: UserId}}",
+            "use canonical weir.*",
+        ),
+        ("summary: done", "summary: done, closed_by: [base]", "weir.closed_by is for temporal_ordered"),
+        ("summary: done", "summary: done, field: ObjectId", "are for rules with a weir.kind"),
         ("event_count", "value_count", "value_count needs condition.field"),
         ("event_count", "temporal", "temporal means all of its rules"),
         ("gte: 5", "lt: 5", "gte (at least 1) and gt"),

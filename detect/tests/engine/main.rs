@@ -7,6 +7,8 @@ mod correlating;
 #[cfg(test)]
 mod flowing;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod loading;
 #[cfg(test)]
 mod matching;

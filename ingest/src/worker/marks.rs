@@ -1,5 +1,5 @@
-//! The marks: the greatest event time of each tenant and content type. With them a restart that has nothing to read
-//! can say again how far time has come.
+//! The marks: how far time has come for each tenant and content type, by the greatest event time or as the source tells.
+//! With them a restart that has nothing to read can say it again.
 //!
 //! On the ledger each tenant's marks are a watermark record of their own, under the source, U+001F, a byte that no
 //! UTF-8 text has (255) and the tenant, so that no file's entry can have that key; a step writes those that moved in
@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 
 use schemas::watermark::{Mark, Watermark};
 use schemas::{Event, Micros, signal};
+
+use crate::portion::Until;
 
 /// A part takes in no further tenant once it has so many marks.
 const PART_MARKS_MAX: usize = 1000;
@@ -58,6 +60,41 @@ impl Marks {
         let moved = reached > *time;
         *time = reached.max(*time);
         moved
+    }
+
+    /// Notes which tenant an event names in which content type, where the source itself tells the time.
+    pub(super) fn name(&mut self, event: &Event) -> bool {
+        let key = (event.tenant.clone(), event.content_type.clone());
+        if self.0.contains_key(&key) {
+            return false;
+        }
+        self.0.insert(key, Micros::START);
+        true
+    }
+
+    /// Takes in how far time has come, for the tenant that was asked and for those that records of the content type
+    /// named; these tenants. No mark falls.
+    pub(super) fn reach(&mut self, until: &Until) -> Vec<String> {
+        self.0.entry((until.tenant.clone(), until.content_type.clone())).or_insert(Micros::START);
+        let mut reached = Vec::new();
+        for ((tenant, content_type), time) in &mut self.0 {
+            if *content_type == until.content_type {
+                *time = until.time.max(*time);
+                reached.push(tenant.clone());
+            }
+        }
+        reached
+    }
+
+    /// By content type: how far time has come for the tenant that is farthest behind. A tenant that was only named is
+    /// left out.
+    pub(super) fn least(&self) -> BTreeMap<String, Micros> {
+        let mut least: BTreeMap<String, Micros> = BTreeMap::new();
+        for ((_, content_type), time) in self.0.iter().filter(|(_, time)| **time > Micros::START) {
+            let known = least.entry(content_type.clone()).or_insert(*time);
+            *known = (*known).min(*time);
+        }
+        least
     }
 
     /// One tenant's, as they lie on the ledger.

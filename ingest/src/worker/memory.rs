@@ -13,11 +13,9 @@ use schemas::watermark::Watermark;
 use schemas::{Micros, StageName, Topic, TopicPartition, decode};
 
 use super::marks::{self, Marks};
-use crate::config::FilesConfig;
 use crate::error::IngestError;
 use crate::ours;
 use crate::seen::Seen;
-use crate::sources::files::Known;
 
 /// Why a record of the ledger is dead-lettered.
 const NOT_OURS: &str = "not_ours";
@@ -29,14 +27,14 @@ pub(super) struct Memory {
     pub(super) seen: Seen,
     /// The number of the next chunk of ids.
     pub(super) chunk: i64,
-    /// The chunks of a record that is longer than a portion.
-    pub(super) chunks: Option<dead_letter::Chunks>,
+    /// The chunks of records that are longer than a portion, by their unit.
+    pub(super) chunks: HashMap<String, dead_letter::Chunks>,
 }
 
 impl Memory {
     pub(super) async fn restore(
         logs: &dyn Logs,
-        source: &FilesConfig,
+        source: &str,
         shard: TopicPartition,
         now: Micros,
     ) -> Result<Self, IngestError> {
@@ -44,9 +42,9 @@ impl Memory {
         let ledger = reader.restore(Topic::Ledger, shard.partition).await?;
         let seen = reader.restore(Topic::Seen, shard.partition).await?;
         let seen_at = TopicPartition::new(Topic::Seen, shard.partition);
-        let (seen, chunk) = Seen::restore(seen_at, &seen, &source.name, now)?;
+        let (seen, chunk) = Seen::restore(seen_at, &seen, source, now)?;
         let mut memory = Self { seen, chunk, ..Self::default() };
-        memory.take(shard, &ledger, &source.name)?;
+        memory.take(shard, &ledger, source)?;
         Ok(memory)
     }
 
@@ -62,12 +60,6 @@ impl Memory {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn known(&self, unit: &str) -> Option<Known> {
-        let entry = self.entries.get(unit)?;
-        let read = u64::try_from(entry.counts.read).unwrap_or_default();
-        Some(Known { fingerprint: entry.fingerprint.clone(), read })
     }
 
     /// The sum over all units.

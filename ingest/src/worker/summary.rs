@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use pipeline::Reason;
 use schemas::ledger::Counts;
 
+use crate::portion::Blobs;
+
 /// What a run did. Only what was committed counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -18,6 +20,10 @@ pub struct Summary {
     pub raw_too_long: u64,
     /// The sum over the ledger: this run and those before it.
     pub ledger: Counts,
+    /// Losses that the source inflicted, each a gap record.
+    pub gaps: u64,
+    /// Where the source has blobs: what happened to them, in this run and those before it.
+    pub blobs: Option<Blobs>,
     /// Steps committed.
     pub steps: u64,
     /// Ids that are remembered, and the bytes they take.
@@ -27,7 +33,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Adds a step that was committed.
+    /// Adds what a step did.
     pub(super) fn add(&mut self, step: &Self) {
         self.counts.add(&step.counts);
         for (reason, count) in &step.rejected {
@@ -37,6 +43,9 @@ impl Summary {
             *self.skipped.entry(reason).or_default() += count;
         }
         self.raw_too_long += step.raw_too_long;
-        self.steps += 1;
+        self.gaps += step.gaps;
+        if let (Some(all), Some(step)) = (&mut self.blobs, &step.blobs) {
+            all.add(step);
+        }
     }
 }

@@ -23,10 +23,14 @@ mod restart;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod shapes;
 #[cfg(test)]
 mod side_by_side;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod watching;
 #[cfg(test)]
 mod worker;

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     future::{pending, ready},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use bytes::Bytes;
@@ -167,6 +167,60 @@ fn what_a_lost_step_did_not_touch_is_worked_on() {
     let tally = counters.read();
     assert!(tally.balance());
     assert_eq!((tally.read, tally.steps), (3, 2), "what was lost does not count");
+}
+
+/// Days of a virtual clock must not cost days: who holds a position waits by the worker's clock, and by no other.
+#[tokio::test]
+async fn what_must_be_tried_again_waits_by_the_workers_clock() {
+    let mut log = Script { says: [batch(&[(A, 0)])].into(), ..Script::default() };
+    let finished = Arc::clone(&log.finished);
+    let mut stage = Skipping { later: Some(at(A)), ..Skipping::default() };
+    let (control, counters) = (control(), Counters::default());
+    let mut running = std::pin::pin!(run(&mut log, &mut stage, &control, &counters));
+    assert!(futures_util::poll!(&mut running).is_pending());
+    assert!(finished.lock().unwrap().is_empty());
+    let wakes = control.clock.next_wake().expect("it waits");
+    control.clock.set(wakes);
+    assert!(futures_util::poll!(&mut running).is_ready());
+    assert_eq!(*finished.lock().unwrap(), [positions(&[(A, 1)])]);
+}
+
+/// Whoever looks from outside sees what the worker does, how much it has in hand, and for how long.
+#[tokio::test]
+async fn a_worker_that_holds_its_position_says_so_from_outside() {
+    let mut log = Script { says: [batch(&[(A, 0), (B, 0)])].into(), ..Script::default() };
+    let mut stage = Skipping { later: Some(at(B)), ..Skipping::default() };
+    let (control, counters) = (control(), Counters::default());
+    let mut running = std::pin::pin!(run(&mut log, &mut stage, &control, &counters));
+    assert!(!counters.pulse().started);
+    assert!(futures_util::poll!(&mut running).is_pending());
+    let held = counters.pulse();
+    assert_eq!((held.phase, held.in_flight, held.started), (Phase::Holding, 1, true));
+    let wakes = control.clock.next_wake().expect("it waits");
+    assert_eq!(counters.pulse().oldest(wakes), counters.pulse().blocked_until(wakes));
+    control.clock.set(wakes);
+    assert!(futures_util::poll!(&mut running).is_ready());
+    let done = counters.pulse();
+    assert_eq!((done.in_flight, done.taken_at), (0, None));
+    assert_eq!((done.processing.count, done.committing.count), (2, 2), "two tries, a step each");
+    assert!(done.blocked > Duration::ZERO);
+}
+
+/// What is kept may take long to read back: until then the worker has not started.
+#[tokio::test]
+async fn a_worker_has_started_once_what_it_keeps_is_restored() {
+    let assigned = || Next::Assigned(Assignment { lease: LEASE, gained: vec![(at(A), Offset(0))] });
+    for (hangs, phase) in [(true, Phase::Restoring), (false, Phase::Waiting)] {
+        let mut log = Script { says: [assigned()].into(), ..Script::default() };
+        let control = control();
+        let never = hangs.then(|| ("assigned", CancellationToken::new()));
+        let mut stage = Skipping { stops_in: never, ..Skipping::default() };
+        let counters = Counters::default();
+        let mut running = std::pin::pin!(run(&mut log, &mut stage, &control, &counters));
+        assert_eq!(futures_util::poll!(&mut running).is_pending(), hangs);
+        let pulse = counters.pulse();
+        assert_eq!((pulse.phase, pulse.started), (phase, !hangs));
+    }
 }
 
 /// Runs what needs a timer.

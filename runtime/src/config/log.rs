@@ -23,12 +23,12 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use pipeline::{Clock, LogError, Logs, MemoryLog, MemoryOptions};
+use pipeline::{Clock, LogError, Logs, MemoryLog, MemoryOptions, Reader};
 use schemas::Topic;
 
 use super::section::Section;
 use crate::{
-    embedded::{EmbeddedLog, EmbeddedOptions},
+    embedded::{EmbeddedLog, EmbeddedOptions, Watched},
     kafka::{KafkaConfig, KafkaLogs, TopicPlan},
 };
 
@@ -121,6 +121,20 @@ impl LogConfig {
             Self::Embedded(config) => Arc::new(EmbeddedLog::open(&config.options(clock))?),
             Self::Kafka { client, .. } => Arc::new(KafkaLogs::new(client.clone())?),
         })
+    }
+
+    /// A reader of what is in it, without joining anything: whoever works on the log is not disturbed.
+    ///
+    /// # Errors
+    /// [`LogError::Unusable`] for a memory log, which lives in its process only, and as the log's own reader gives it.
+    pub async fn reader(&self) -> Result<Box<dyn Reader>, LogError> {
+        match self {
+            Self::Memory { .. } => Err(LogError::Unusable(
+                "a memory log lives in its process only; nobody else can read it".to_owned(),
+            )),
+            Self::Embedded(config) => Ok(Box::new(Watched::open(&config.path)?)),
+            Self::Kafka { client, .. } => KafkaLogs::new(client.clone())?.reader().await,
+        }
     }
 
     /// What `topics apply` should make of a Kafka log; the other logs bring their topics themselves.

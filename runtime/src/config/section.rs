@@ -38,6 +38,11 @@ impl<'a> Section<'a> {
         self.find(key).is_some()
     }
 
+    /// Whether keys and values stand under `key`: for a key that may also have a single value.
+    pub fn has_section(&self, key: &'static str) -> bool {
+        self.find(key).is_some_and(|entry| matches!(entry.node.value, Value::Map(_)))
+    }
+
     /// Notes a problem with the value of `key`, or with the section where the key is not there.
     pub fn problem(&self, key: &'static str, message: impl Into<String>) {
         let at = self.find(key).map_or(self.at, |entry| entry.node.at);

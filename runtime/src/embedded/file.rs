@@ -20,6 +20,7 @@ use super::{
     EmbeddedOptions,
     failure::{damaged, of},
     mirror::{Image, Mirror},
+    readers,
 };
 
 /// "WEIR": tells our files from others.
@@ -98,6 +99,27 @@ pub(super) fn open(options: &EmbeddedOptions) -> Result<Held, LogError> {
     create(&mut connection, wanted)?;
     let (places, mirror) = load(&connection)?;
     Ok(Held { connection, places, mirror, lock })
+}
+
+/// Reads what a log file says, without its lock and without creating anything.
+pub(super) fn look(path: &Path) -> Result<(Places, Mirror), LogError> {
+    let shown = path.display();
+    if !path.exists() {
+        return Err(LogError::Unusable(format!("{shown}: there is no log yet")));
+    }
+    let connection = readers::connect(path).map_err(|error| of(&error))?;
+    if number(&connection, "application_id")? != APPLICATION {
+        return Err(LogError::Unusable(format!("{shown} is no log of Weir")));
+    }
+    let version = number(&connection, "user_version")?;
+    if version > VERSION {
+        return Err(newer(version));
+    }
+    load(&connection)
+}
+
+fn newer(version: i32) -> LogError {
+    LogError::Unusable(format!("the log file is of version {version}, this Weir knows up to {VERSION}"))
 }
 
 /// Takes the lock beside the file. The lock file stays: deleting it would let two processes lock two files.
@@ -180,8 +202,7 @@ fn create(connection: &mut Connection, wanted: u32) -> Result<(), LogError> {
         return Err(LogError::Unusable("the file is a database, but not a log of Weir".to_owned()));
     }
     if version > VERSION {
-        let newer = format!("the log file is of version {version}, this Weir knows up to {VERSION}");
-        return Err(LogError::Unusable(newer));
+        return Err(newer(version));
     }
     let made = connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
         if is_new {

@@ -52,6 +52,12 @@ impl Mirror {
         self.lock().end(of)
     }
 
+    /// The partitions of a topic with their ends.
+    pub(super) fn ends_of(&self, topic: Topic) -> Vec<(TopicPartition, Offset)> {
+        let image = self.lock();
+        image.ends.iter().filter(|(at, _)| at.topic == topic).map(|(at, end)| (*at, *end)).collect()
+    }
+
     pub(super) fn position(&self, group: &str, of: TopicPartition) -> Offset {
         self.lock().position(group, of)
     }

@@ -1,7 +1,7 @@
 //! Reading: connections of their own, read-only, so that a long read never waits for the writer nor the writer for it.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -115,7 +115,7 @@ impl Readers {
         let kept = idle().as_mut().ok_or_else(closed)?.pop();
         let connection = match kept {
             Some(connection) => connection,
-            None => self.connect().map_err(|error| of(&error))?,
+            None => connect(&self.path).map_err(|error| of(&error))?,
         };
         let answer = read(&connection)?;
         self.mirror.settled();
@@ -126,14 +126,15 @@ impl Readers {
         }
         Ok(answer)
     }
+}
 
-    fn connect(&self) -> Result<Connection, rusqlite::Error> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.busy_timeout(Duration::from_secs(5))?;
-        connection.execute_batch("PRAGMA cell_size_check = ON; PRAGMA cache_size = -4096;")?;
-        Ok(connection)
-    }
+/// A connection that cannot write.
+pub(super) fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.execute_batch("PRAGMA cell_size_check = ON; PRAGMA cache_size = -4096;")?;
+    Ok(connection)
 }
 
 /// Id, key, value, headers.

@@ -106,6 +106,12 @@ fn when(finding: &Finding) -> String {
     }
 }
 
+/// `2021-03-04 05:06`.
+pub(super) fn minute(at: Micros) -> String {
+    let Minute { date, time } = Minute::of(at);
+    format!("{date} {time}")
+}
+
 #[derive(PartialEq)]
 struct Minute {
     date: String,

@@ -160,7 +160,7 @@ fn what_an_attacker_writes_neither_moves_the_cursor_nor_hides() {
         .chars()
         .filter(|c| c.is_control() && *c != '\n' || "\u{202e}\u{200b}\u{2028}".contains(*c))
         .collect();
-    assert_eq!(bad, []);
+    assert_eq!(bad, Vec::<char>::new());
     assert!(table.contains("ALL CLEAR\u{fffd}\u{fffd}gnp\u{fffd} x\u{fffd}"), "{table}");
     assert!(
         !table.lines().any(|line| line.starts_with("ALL CLEAR")),

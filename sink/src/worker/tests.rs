@@ -8,6 +8,7 @@ use bytes::Bytes;
 use pipeline::{
     Logs as _, MemoryLog, MemoryOptions, Next, Step,
     log::{From, Lease, Limits, Member},
+    metrics::{Measure as _, Samples, Value},
     worker::{Control, Counters, Tally, run},
 };
 use schemas::{FindingGroup, Message as _, Offset, Partition, finding::Change, gap::Gap};
@@ -100,6 +101,20 @@ fn what_stands_behind_a_held_finding_leaves_no_receipt() {
     assert_eq!((after, cause.as_str()), (&Some(Duration::from_secs(7)), "sink siem: busy"));
     assert!(done.outcomes[2..].iter().all(|outcome| matches!(outcome, Outcome::Retry { .. })), "{done:?}");
     assert!(done.also.is_empty(), "{done:?}");
+}
+
+/// What the metrics say of a stage is what its sink said, how long it took included.
+#[test]
+fn a_stage_counts_the_verdicts_of_its_sink() {
+    let mut stage = stage([vec![Verdict::Refused("too_long"), Verdict::Delivered]]);
+    work(&mut stage, &batch([5, 6])).unwrap();
+    let mut samples = Samples::default();
+    stage.metrics.measure(&mut samples);
+    let found: Vec<(&str, &Value)> =
+        samples.taken.iter().map(|sample| (sample.labels.last().unwrap().as_str(), &sample.value)).collect();
+    let number = Value::Number;
+    assert_eq!(found[..3], [("delivered", &number(1.0)), ("refused", &number(1.0)), ("held", &number(0.0))]);
+    assert!(matches!(found[3].1, Value::Spread(spread) if spread.count == 1));
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub struct EventSpec {
     #[serde(default)]
     step: Option<String>,
     #[serde(default)]
+    each: Option<usize>,
+    #[serde(default)]
     after: Option<String>,
 }
 
@@ -48,7 +50,7 @@ pub(super) struct Arrival {
 pub(super) fn events(specs: &[EventSpec]) -> Result<Vec<Arrival>, String> {
     let mut arrivals = Vec::new();
     for (place, spec) in specs.iter().enumerate() {
-        let copies = spec.repeat.unwrap_or(1);
+        let copies = spec.repeat.unwrap_or(1).saturating_mul(spec.each.unwrap_or(1));
         if arrivals.len().saturating_add(copies) > EVENTS_MAX {
             return Err(format!("more than {EVENTS_MAX} events"));
         }
@@ -71,16 +73,21 @@ fn arrival(spec: &EventSpec, copy: usize, copies: usize) -> Result<Arrival, Stri
         event.native_id = format!("{}-{copy}", event.native_id);
         event.id = id(&event)?;
     }
-    if let Some(step) = &spec.step {
-        let copy = i64::try_from(copy - 1).map_err(|error| error.to_string())?;
-        event.time = event.time.plus(duration(step)?.saturating_mul(copy));
-    }
+    event.time = event.time.plus(moved(spec, copy - 1)?);
     if let Some(activity) = &spec.activity {
         event.activity = lay_over(&event.activity, &numbered(activity), "activity")?;
     }
     let enrich = spec.enrich.clone().map(|blocks| numbered(&Value::Object(blocks)));
     let after = spec.after.as_deref().map(duration).transpose()?;
     Ok(Arrival { event: enriched(event, enrich)?, after })
+}
+
+/// How far a copy is from the first one: so many steps, and a second for every copy of the same step.
+fn moved(spec: &EventSpec, copy: usize) -> Result<i64, String> {
+    let number = |count: usize| i64::try_from(count).map_err(|error| error.to_string());
+    let each = spec.each.unwrap_or(1).max(1);
+    let step = spec.step.as_deref().map_or(Ok(0), duration)?;
+    Ok(step.saturating_mul(number(copy / each)?).saturating_add(SECOND * number(copy % each)?))
 }
 
 /// What the record itself says.
@@ -105,7 +112,7 @@ fn event(raw: Vec<u8>) -> Result<Event, String> {
         id: EventId::default(),
         tenant,
         source: "test".to_owned(),
-        content_type: content_type(&text("Workload")).to_owned(),
+        content_type: content_type(&text("Workload"), &text("Operation")).to_owned(),
         native_id: text("Id"),
         record_type: text("RecordType").parse().unwrap_or(-1),
         workload: text("Workload"),
@@ -126,11 +133,12 @@ fn id(event: &Event) -> Result<EventId, String> {
     Ok(EventId::of(&event.tenant, &event.source, &event.native_id, record.content_hash()))
 }
 
-fn content_type(workload: &str) -> &'static str {
-    match workload {
-        "Exchange" => "Audit.Exchange",
-        "AzureActiveDirectory" => "Audit.AzureActiveDirectory",
-        "SharePoint" | "OneDrive" => "Audit.SharePoint",
+fn content_type(workload: &str, operation: &str) -> &'static str {
+    match (workload, operation) {
+        (_, "FlowRun" | "FlowExecution") => "FlowRun",
+        ("Exchange", _) => "Audit.Exchange",
+        ("AzureActiveDirectory", _) => "Audit.AzureActiveDirectory",
+        ("SharePoint" | "OneDrive", _) => "Audit.SharePoint",
         _ => "Audit.General",
     }
 }

@@ -1,4 +1,5 @@
-//! Which files a source reads: named ones, all under named folders, and those that a `*` in the last part matches.
+//! Which files a source reads: named ones, all under named folders, and those that a pattern matches: `*` in a name, `**`
+//! for any number of folders.
 //!
 //! A folder is walked at most 64 levels deep; in it, names that begin with a dot and what is neither file nor folder
 //! are left out, a link counts only where it leads to a file inside the folder. The order is that of the paths' text. A
@@ -25,17 +26,9 @@ pub struct Problem {
 /// # Errors
 /// Every path that names nothing that can be read.
 pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<Problem>> {
-    let (mut files, mut problems) = (BTreeSet::new(), Vec::new());
-    for path in paths {
-        if let Err(why) = add(path, &mut files) {
-            problems.push(Problem { path: path.display().to_string(), why });
-        }
-    }
+    let (files, mut problems) = found(paths);
     for file in &files {
-        if file.to_str().is_none() {
-            let path = file.as_os_str().as_encoded_bytes().escape_ascii().to_string();
-            problems.push(Problem { path, why: "its name is no UTF-8".to_owned() });
-        } else if let Err(error) = fs::File::open(file) {
+        if let Err(error) = fs::File::open(file) {
             problems.push(Problem { path: file.display().to_string(), why: error.kind().to_string() });
         }
     }
@@ -43,6 +36,25 @@ pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<Problem>> {
         problems.push(Problem { path: "paths".to_owned(), why: "no file is named".to_owned() });
     }
     if problems.is_empty() { Ok(files.into_iter().collect()) } else { Err(problems) }
+}
+
+/// The files that are there, and what is wrong with the paths; none of them is opened.
+pub(super) fn found(paths: &[PathBuf]) -> (BTreeSet<PathBuf>, Vec<Problem>) {
+    let (mut files, mut problems) = (BTreeSet::new(), Vec::new());
+    for path in paths {
+        if let Err(why) = add(path, &mut files) {
+            problems.push(Problem { path: path.display().to_string(), why });
+        }
+    }
+    files.retain(|file| {
+        let is_text = file.to_str().is_some();
+        if !is_text {
+            let path = file.as_os_str().as_encoded_bytes().escape_ascii().to_string();
+            problems.push(Problem { path, why: "its name is no UTF-8".to_owned() });
+        }
+        is_text
+    });
+    (files, problems)
 }
 
 fn add(path: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), String> {
@@ -56,8 +68,8 @@ fn add(path: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), String> {
             Ok(())
         }
         Ok(_) => Err("neither a file nor a folder".to_owned()),
-        Err(error) => match path.file_name().and_then(|name| name.to_str()) {
-            Some(pattern) if pattern.contains('*') => matching(path, pattern, files),
+        Err(error) => match path.to_str() {
+            Some(pattern) if pattern.contains('*') => matching(pattern, files),
             _ if error.kind() == std::io::ErrorKind::NotFound => Err("no such file or folder".to_owned()),
             _ => Err(error.kind().to_string()),
         },
@@ -89,21 +101,54 @@ fn leads_inside(link: &Path, root: &Path) -> bool {
     fs::canonicalize(link).is_ok_and(|target| target.starts_with(root) && target.is_file())
 }
 
-fn matching(path: &Path, pattern: &str, files: &mut BTreeSet<PathBuf>) -> Result<(), String> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+/// What a pattern names: `*` stands for anything in a name, `**` for any number of folders.
+fn matching(pattern: &str, files: &mut BTreeSet<PathBuf>) -> Result<(), String> {
+    let parts: Vec<&str> = pattern.split('/').collect();
+    let fixed = parts.iter().take_while(|part| !part.contains('*')).count();
+    let (fixed, parts) = parts.split_at_checked(fixed).unwrap_or_default();
+    let folder = match fixed {
+        [] => PathBuf::new(),
+        fixed => PathBuf::from(format!("{}/", fixed.join("/"))),
     };
     let mut found = 0;
-    for entry in fs::read_dir(folder).map_err(|error| error.kind().to_string())? {
+    expand(&folder, parts, 0, &mut |file| {
+        files.insert(file);
+        found += 1;
+    })?;
+    if found == 0 { Err("it matches no file".to_owned()) } else { Ok(()) }
+}
+
+fn expand(folder: &Path, parts: &[&str], depth: usize, take: &mut impl FnMut(PathBuf)) -> Result<(), String> {
+    let Some((part, rest)) = parts.split_first() else { return Ok(()) };
+    if depth > DEPTH_MAX {
+        return Err(format!("folders nested deeper than {DEPTH_MAX}"));
+    }
+    let any_folder = *part == "**";
+    if any_folder && !rest.is_empty() {
+        expand(folder, rest, depth, take)?;
+    }
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    for entry in fs::read_dir(here).map_err(|error| error.kind().to_string())? {
         let entry = entry.map_err(|error| error.kind().to_string())?;
-        let name = entry.file_name();
-        if matches(&name.to_string_lossy(), pattern) && entry.path().is_file() {
-            files.insert(path.with_file_name(&name));
-            found += 1;
+        let file_name = entry.file_name();
+        let (name, path) = (file_name.to_string_lossy(), folder.join(&file_name));
+        let hidden = name.starts_with('.');
+        if any_folder && entry.file_type().is_ok_and(|kind| kind.is_dir()) && !hidden {
+            expand(&path, parts, depth + 1, take)?;
+        } else if any_folder {
+            // `**` at the end stands for every file below.
+            if rest.is_empty() && !hidden && entry.path().is_file() {
+                take(path);
+            }
+        } else if matches(&name, part) {
+            match rest {
+                [] if entry.path().is_file() => take(path),
+                [_, ..] if entry.path().is_dir() => expand(&path, rest, depth + 1, take)?,
+                _ => {}
+            }
         }
     }
-    if found == 0 { Err("it matches no file".to_owned()) } else { Ok(()) }
+    Ok(())
 }
 
 /// Whether `name` matches: each `*` stands for any characters, none included.
@@ -149,6 +194,10 @@ mod tests {
         let expected = vec![at("a.json"), at("b.json"), at("sub/c.json")];
         assert_eq!(list(&[folder.path().to_path_buf(), at("a.json")]), Ok(expected));
         assert_eq!(list(&[at("*.json")]), Ok(vec![at("a.json"), at("b.json")]));
+        for pattern in ["**/c.json", "*/c.json", "s*b/c.*", "**/sub/c.json", "sub/**"] {
+            assert_eq!(list(&[at(pattern)]), Ok(vec![at("sub/c.json")]), "{pattern}");
+        }
+        assert_eq!(list(&[at("**/*.json")]), list(&[at("**")]));
         let problems = list(&[at("none.json"), at("*.csv")]).unwrap_err();
         assert_eq!(problems.len(), 2);
         assert!(problems[0].to_string().ends_with("none.json: no such file or folder"));

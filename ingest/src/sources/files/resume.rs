@@ -6,11 +6,13 @@
 //! Deduplication catches what is read twice. The text is `bytes:hash`, `bytes:hash:size` when done, and
 //! `bytes:hash:size:cut` when it ended on what was no record.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use schemas::Hash128;
+use schemas::ledger::LedgerEntry;
 
 use super::input::fill;
 use crate::progress::Progress;
@@ -60,11 +62,20 @@ impl Resume {
     }
 }
 
-/// Looks at the file's beginning, and leaves it there.
-pub(super) fn decide(file: &mut File, known: Option<&Known>) -> io::Result<Resume> {
-    let file_bytes = file.metadata()?.len();
+/// What the ledger knows of each file.
+pub(super) fn known(ledger: &[LedgerEntry]) -> HashMap<String, Known> {
+    let known = |entry: &LedgerEntry| {
+        let read = u64::try_from(entry.counts.read).unwrap_or_default();
+        (entry.unit.clone(), Known { fingerprint: entry.fingerprint.clone(), read })
+    };
+    ledger.iter().map(known).collect()
+}
+
+/// Looks at the beginning of the file, of one that may still grow at that of its first `bytes`, and leaves it there.
+pub(super) fn decide(file: &mut File, known: Option<&Known>, bytes: Option<u64>) -> io::Result<Resume> {
+    let file_bytes = file.metadata()?.len().min(bytes.unwrap_or(u64::MAX));
     let mut start = vec![0; PRINT_BYTES];
-    let filled = fill(file, &mut start)?;
+    let filled = fill(&mut file.by_ref().take(file_bytes), &mut start)?;
     start.truncate(filled);
     file.seek(SeekFrom::Start(0))?;
     let fingerprint = print(&start);
@@ -126,7 +137,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
         file.seek(SeekFrom::Start(0)).unwrap();
-        decide(&mut file, known).unwrap()
+        decide(&mut file, known, None).unwrap()
     }
 
     #[test]
