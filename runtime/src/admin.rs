@@ -3,13 +3,13 @@
 //! | path | answers |
 //! |---|---|
 //! | `/metrics` | every number, in Prometheus' text format 0.0.4 |
-//! | `/startupz` `/livez` `/readyz` | 200 or 503, and a line for each stage with the reason ([`probes`]) |
+//! | `/startupz` `/livez` `/readyz` | 200 or 503, and a line for each stage with the reason (`probes`) |
 //!
 //! Nobody is asked who they are, so it listens on loopback unless the configuration says otherwise. It only reads: no
 //! method but GET (and HEAD) is answered, nothing waits, and nothing is worked out but the answer. What else a path says
 //! is 404; the `Host` header plays no role.
 //!
-//! Limits: 32 connections at once, each for at most 10 s and 64 KiB of requests ([`connections`]); further ones wait in the
+//! Limits: 32 connections at once, each for at most 10 s and 64 KiB of requests (`connections`); further ones wait in the
 //! system's queue.
 
 use std::net::SocketAddr;

@@ -3,7 +3,7 @@
 //! A slot is a function of the *set* of events that fell into it: counts, sets, and the smallest few of what is kept
 //! for the text of a finding. So folding in any order gives the same bytes.
 //!
-//! What freezes may be kept shorter: [`Past`] holds no more than a kind's later readings need of it.
+//! What freezes may be kept shorter: `Past` holds no more than a kind's later readings need of it.
 //!
 //! Limits of a slot: as many events as evidence (24 bytes each) as the kind says (8 to 64), as text 8 values, 4 actors
 //! and 4 values of each fact (at most 128 bytes each, cut by match; at most 16 facts, checked by the loader), distinct

@@ -1,7 +1,7 @@
 //! How probable it is to see so many: the tail of a negative binomial law.
 //!
 //! A count whose rate is Gamma distributed (mean m, from b hours' worth of evidence) is negative binomial with shape
-//! m × b. The shape is held at [`SHAPE_MAX`]: counts of people and machines are burstier than a known rate alone would
+//! m × b. The shape is held at `SHAPE_MAX`: counts of people and machines are burstier than a known rate alone would
 //! make them. The tail is summed as a geometric series with the greatest ratio of neighbours that it has, so what comes
 //! out is never less than the tail, and at ten times the mean at most five times of it.
 //!
