@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::flow::{self, Head, Seat, Surroundings};
 use crate::progress::Screen;
 use crate::scene::{Play, START, Scene};
-use crate::{head, stages, text};
+use crate::{exit, head, stages, text};
 
 mod closing;
 mod conductor;
@@ -52,6 +52,7 @@ pub(crate) async fn demo(args: &DemoArgs, screen: &Screen) -> anyhow::Result<Exi
     let shutdown = Shutdown::listen()?;
     let folder = tempfile::tempdir()?;
     let clock = Clock::manual(START);
+    let stop = shutdown.token().child_token();
     let listen = ([127, 0, 0, 1], 0).into();
     let head = "log: {memory: {partitions: 4}}\n".to_owned();
     let play =
@@ -67,7 +68,7 @@ pub(crate) async fn demo(args: &DemoArgs, screen: &Screen) -> anyhow::Result<Exi
         member: "0".to_owned(),
         limits: config.limits,
         clock: clock.clone(),
-        stop: shutdown.token().clone(),
+        stop: stop.clone(),
     };
     let witness = Witness { witnessed: witnessed.clone(), live: Arc::clone(&live) };
     let mut last = stages::sinks(&around, &config.sinks)?;
@@ -84,7 +85,14 @@ pub(crate) async fn demo(args: &DemoArgs, screen: &Screen) -> anyhow::Result<Exi
 
     let outlet = Outlet::new(Arc::clone(&scene.tenant), START, scene.simulator.clone(), &scene.exports)?;
     let conductor = Conductor { clock, scene: &scene, outlet, live: &live };
-    let moving = conductor.live(&witnessed, &all_read, &flowed);
+    let moving = async {
+        let told = conductor.live(&witnessed, &all_read, &flowed).await;
+        if told.is_err() {
+            // Nobody moves the clock any more: whoever waits for it would wait for ever.
+            stop.cancel();
+        }
+        told
+    };
     let flowing = async {
         let done = flow::run(&around, head, levels).await;
         // Whatever ended the flow, time need not go on.
@@ -95,8 +103,7 @@ pub(crate) async fn demo(args: &DemoArgs, screen: &Screen) -> anyhow::Result<Exi
     live.finish();
     let (told, done) = (told?, done?);
     if shutdown.token().is_cancelled() {
-        text::print("stopped before the end\n")?;
-        return Ok(ExitCode::SUCCESS);
+        return Err(exit::Stopped.into());
     }
     let seen = witnessed.lock();
     let (closing, is_right) = closing::closing(&scene, &told, &done, &seen);

@@ -10,35 +10,38 @@ use sink::fold::Folded;
 
 use crate::args::{FindingsArgs, Format};
 use crate::config::Config;
-use crate::follow::Following;
+use crate::exit::Stopped;
+use crate::follow::{Ended, Following};
 use crate::{report, text};
 
 /// Prints them.
 pub(crate) async fn findings(args: &FindingsArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::listen()?;
     let config = Config::read(&args.config)?;
-    let mut following = Following::new(config.log.reader().await?, Topic::findings());
+    let mut following =
+        Following::new(config.log.reader().await?, Topic::findings(), shutdown.token().clone());
     let least = args.least.unwrap_or(Severity::Info);
     if args.follow {
         let color = report::is_colored();
-        following
-            .follow(shutdown.token(), &mut |record| match finding_in(&record, least) {
-                Some(finding) => show(&finding, args.format, color),
-                None => Ok(true),
-            })
-            .await?;
+        let mut take = |record: Incoming| match finding_in(&record).filter(|found| found.severity >= least) {
+            Some(finding) => show(&finding, args.format, color),
+            None => Ok(true),
+        };
+        following.follow(&mut take).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut folded = Folded::default();
-    following
-        .read(&mut |record| {
-            if let Some(finding) = finding_in(&record, least) {
-                folded.add(finding);
-            }
-            Ok(!shutdown.token().is_cancelled())
-        })
-        .await?;
-    let findings: Vec<Finding> = folded.into_open().collect();
+    let mut take = |record: Incoming| {
+        if let Some(finding) = finding_in(&record) {
+            folded.add(finding);
+        }
+        Ok(true)
+    };
+    if following.read(&mut take).await? == Ended::Stopped {
+        return Err(Stopped.into());
+    }
+    // Only now: a revision may be less severe than the one before it.
+    let findings: Vec<Finding> = folded.into_open().filter(|found| found.severity >= least).collect();
     match args.format {
         Format::Table => text::print(&report::findings(&findings))?,
         Format::Json => {
@@ -50,9 +53,8 @@ pub(crate) async fn findings(args: &FindingsArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The finding in a record. What is none of ours is the sinks' business, who dead-letter it.
-fn finding_in(record: &Incoming, least: Severity) -> Option<Finding> {
-    let finding: Finding = schemas::decode(record.value.as_deref()?).ok()?;
-    (finding.severity >= least).then_some(finding)
+fn finding_in(record: &Incoming) -> Option<Finding> {
+    schemas::decode(record.value.as_deref()?).ok()
 }
 
 /// One revision, at once; false when nobody reads any more.

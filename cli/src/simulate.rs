@@ -86,7 +86,11 @@ fn begin(args: &SimulateArgs) -> anyhow::Result<Begun> {
         return read(&path);
     }
     let begun = Begun { seed: args.seed, since: Clock::machine().now().0, rate: args.rate };
-    fs::write(&path, serde_json::to_vec(&begun)?).with_context(|| path.display().to_string())?;
+    // Whole or not at all: the folder must not remember half of it.
+    let fresh = args.folder.join("simulation.json.new");
+    fs::write(&fresh, serde_json::to_vec(&begun)?)
+        .and_then(|()| fs::rename(&fresh, &path))
+        .with_context(|| path.display().to_string())?;
     Ok(begun)
 }
 

@@ -25,9 +25,10 @@ use crate::{report, text};
 pub(crate) async fn tap(args: &TapArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::listen()?;
     let config = Config::read(&args.config)?;
-    let mut following = Following::new(config.log.reader().await?, topics(args.stage));
+    let mut following =
+        Following::new(config.log.reader().await?, topics(args.stage), shutdown.token().clone());
     if args.new {
-        following.pass_over().await?;
+        following.read(&mut |_| Ok(true)).await?;
     }
     let mut left = args.count.unwrap_or(u64::MAX);
     let mut take = |record: Incoming| -> anyhow::Result<bool> {
@@ -37,10 +38,10 @@ pub(crate) async fn tap(args: &TapArgs) -> anyhow::Result<ExitCode> {
         }
         let read_on = text::now(|out| report::json_line(&line, out))?;
         left = left.saturating_sub(1);
-        Ok(read_on && left > 0 && !shutdown.token().is_cancelled())
+        Ok(read_on && left > 0)
     };
     if args.follow || args.new {
-        following.follow(shutdown.token(), &mut take).await?;
+        following.follow(&mut take).await?;
     } else {
         following.read(&mut take).await?;
     }

@@ -313,6 +313,9 @@ impl Turn<'_> {
     async fn others(&mut self, log: &mut dyn Log) -> Result<Option<Ended>, IngestError> {
         let Context { control, all_read, .. } = self.context;
         all_read.done(self.source.name());
+        // Whatever it did last is done.
+        self.context.hold(0);
+        self.context.enter(Phase::Waiting);
         loop {
             let next = tokio::select! {
                 biased;

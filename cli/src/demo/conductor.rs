@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(1);
 /// How many looks there are between two counts of what has arrived.
 const LOOKS: u32 = 50;
+/// Two virtual days in which nothing of what is missing arrives: nothing more will.
+const PATIENT_LOOKS: u32 = 17_280;
 /// Listings may be so far behind; beyond it the clock creeps.
 const BEHIND_MAX: i64 = 12 * HOUR;
 /// How far it creeps, so that whoever waits for a moment gets there.
@@ -71,12 +73,15 @@ impl Conductor<'_> {
         self.scene.simulator.set_faults(faults);
         runs += self.steps(ends.plus(DELAY_MAX + HOUR), flowed).await?;
         let happened = Happened { blobs: self.outlet.blobs().clone(), runs };
-        while !flowed.is_cancelled() {
+        let (mut least, mut looks) = (usize::MAX, 0);
+        while !flowed.is_cancelled() && looks < PATIENT_LOOKS {
             let missing = happened.missing(self.scene, witnessed);
-            tracing::debug!(missing, "everything has happened");
             if missing == 0 {
                 break;
             }
+            // What never comes is told at the end.
+            looks = if missing < least { 0 } else { looks + LOOKS };
+            least = least.min(missing);
             self.let_pass(LOOKS).await;
         }
         all_read.cancel();

@@ -48,6 +48,7 @@ pub use frames::Frames;
 pub use paths::{Problem, list};
 pub use resume::Known;
 use resume::{Counted, Resume};
+use tail::Take;
 
 /// So many small files share a portion.
 const PORTION_PARTS_MAX: usize = 256;
@@ -161,9 +162,10 @@ impl<'a> Reading<'a> {
         Self { job, portions, portion: Portion::default(), records: 0, bytes: 0, now_known: None }
     }
 
-    /// Reads one file, of one that may still grow the first `bytes`; false when nobody takes portions any more.
-    fn file(&mut self, path: &Path, known: Option<&Known>, bytes: Option<u64>) -> bool {
+    /// Reads one file, of one that may still grow what `take` says; false when nobody takes portions any more.
+    fn file(&mut self, path: &Path, known: Option<&Known>, take: Option<Take>) -> bool {
         self.now_known = None;
+        let bytes = take.map(|take| take.bytes);
         let opened = File::open(path).and_then(|mut file| {
             let resume = resume::decide(&mut file, known, bytes)?;
             Ok((file, resume))
@@ -187,9 +189,10 @@ impl<'a> Reading<'a> {
         self.open_part(&unit, resume.fingerprint.clone(), resume.anew);
         let Some(read) = self.records(&unit, frames, &resume) else { return false };
         if let Some(part) = self.portion.parts.last_mut() {
-            // The last record is always in the part that is done. A line that has its end will not change any more.
+            // The last record is always in the part that is done.
             let rejected = part.found.last().is_some_and(|found| matches!(found.what, What::Reject { .. }));
-            part.fingerprint = resume.when_done(rejected && bytes.is_none());
+            let may_change = !take.is_some_and(|take| take.at_line_end);
+            part.fingerprint = resume.when_done(rejected && may_change);
             part.done = true;
             self.now_known = Some(Known { fingerprint: part.fingerprint.clone(), read });
         }

@@ -112,7 +112,14 @@ impl ManagementConfig {
         let scope = format!("{}/.default", self.api.origin());
         let tokens = Tokens::new(client.clone(), self.entra.clone(), scope, clock.clone());
         let (base, tenant) = (self.api.clone(), self.tenant.clone());
-        let whom = Whom { client, tokens, base, tenant, publisher: self.publisher.clone() };
+        let whom = Whom {
+            client,
+            tokens,
+            base,
+            tenant,
+            publisher: self.publisher.clone(),
+            patience: self.http.total_timeout,
+        };
         Api::new(whom, clock, progress)
     }
 

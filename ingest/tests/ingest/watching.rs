@@ -52,17 +52,24 @@ fn append(path: &PathBuf, text: impl AsRef<[u8]>) {
 
 /// Watches for so long by the bench's clock.
 async fn watch(bench: &Bench, source: &FilesConfig, time: i64) -> Summary {
-    let until = bench.clock.now().plus(time);
+    watch_halves(bench, source, (time, 0), async || {}).await
+}
+
+/// The same, for so long before and after what happens in between.
+async fn watch_halves(
+    bench: &Bench,
+    source: &FilesConfig,
+    (before, after): (i64, i64),
+    between: impl AsyncFnOnce(),
+) -> Summary {
     let mut log = bench.open(&source.name, "one").await;
     let context = bench.context();
     let stop = context.control.stop.clone();
     let running = ingest::run(log.as_mut(), &bench.log, source, context);
     let driving = async {
-        while bench.clock.now() < until {
-            let wake = waits(bench).await;
-            bench.clock.set(wake.min(until));
-        }
-        waits(bench).await;
+        pass(bench, before).await;
+        between().await;
+        pass(bench, after).await;
         stop.cancel();
         std::future::pending::<()>().await;
     };
@@ -71,6 +78,16 @@ async fn watch(bench: &Bench, source: &FilesConfig, time: i64) -> Summary {
         ended = running => ended.unwrap(),
         () = driving => unreachable!("it waits"),
     }
+}
+
+/// Lets so much time pass.
+async fn pass(bench: &Bench, time: i64) {
+    let until = bench.clock.now().plus(time);
+    while bench.clock.now() < until {
+        let wake = waits(bench).await;
+        bench.clock.set(wake.min(until));
+    }
+    waits(bench).await;
 }
 
 /// Until the source waits for the clock.
@@ -152,6 +169,53 @@ async fn a_line_without_end_is_taken_when_it_is_quiet() {
     assert_eq!(bench.dead_letters().await.len(), 1);
 }
 
+/// Law: what was taken torn, because nobody wrote on for long, is a record once its rest is there; in any form.
+#[tokio::test]
+async fn what_was_taken_torn_is_a_record_once_it_is_whole() {
+    let whole = lines(0..12);
+    let rows: String = whole.lines().map(|line| format!("\"{}\"\n", line.replace('"', "\"\""))).collect();
+    let csv = format!("AuditData\n{rows}").into_bytes();
+    let packed = crate::support::gzip(whole.as_bytes());
+    let list = format!("[{}]", whole.trim_end().replace('\n', ",\n")).into_bytes();
+    let noise = [b"oops\n", whole.as_bytes()].concat();
+    let short = 5 * MINUTE;
+    for (name, whole, pause, rejected) in [
+        ("packed.gz", &packed, short, 0),
+        ("rows.csv", &csv, short, 0),
+        ("noise.jsonl", &noise, short, 1),
+        ("lines.jsonl", &whole.into_bytes(), 25 * HOUR, 0),
+        ("list.json", &list, 25 * HOUR, 0),
+    ] {
+        let bench = Bench::new(1);
+        let source = source(&bench);
+        let file = bench.folder.path().join(name);
+        append(&file, &whole[..whole.len() - 20]);
+        let torn = watch(&bench, &source, pause).await.ledger;
+        assert_eq!(torn.rejected, rejected + 1, "{name}: {torn:?}");
+        append(&file, &whole[whole.len() - 20..]);
+        let summary = watch(&bench, &source, pause).await;
+        assert_eq!(bench.events().await.0.len(), 12, "{name}: {summary:?}");
+        let ledger = summary.ledger;
+        assert_eq!((ledger.read, ledger.rejected), (12 + rejected, rejected), "{name}: {ledger:?}");
+        assert!(ledger.balance(), "{name}");
+        assert_eq!(watch(&bench, &source, MINUTE).await.counts.read, 0, "{name}: nothing new");
+    }
+}
+
+/// Law: a line that has its end and is no record is told once, however the file grows.
+#[tokio::test]
+async fn a_line_that_is_no_record_is_not_read_again_when_the_file_grows() {
+    let bench = Bench::new(1);
+    let source = source(&bench);
+    let file = export(&bench, 20, "PT05M.json");
+    append(&file, format!("{}oops\n", lines(0..5)));
+    assert_eq!(watch(&bench, &source, 25 * HOUR).await.ledger.read, 6);
+    append(&file, lines(5..8));
+    let summary = watch(&bench, &source, 5 * MINUTE).await;
+    assert_eq!((summary.counts.read, summary.ledger.read, summary.ledger.rejected), (3, 9, 1));
+    assert_eq!(bench.dead_letters().await.len(), 1);
+}
+
 /// A list that is being copied is read when it is whole.
 #[tokio::test]
 async fn a_list_that_is_being_written_is_read_when_it_is_whole() {
@@ -223,4 +287,38 @@ async fn what_is_not_there_yet_is_waited_for() {
     append(&bench.folder.path().join("later/y=2024/m=05/PT05M_1.json"), lines(0..5));
     append(&bench.folder.path().join("later/y=2024/m=05/other.json"), lines(5..9));
     assert_eq!(watch(&bench, &source, MINUTE).await.ledger.emitted, 5);
+}
+
+/// Law: a folder that cannot be walked hides nothing but itself, and time does not pass over what may be in it.
+#[tokio::test]
+async fn a_folder_that_cannot_be_walked_holds_back_time_and_nothing_else() {
+    for pattern in ["", "**/PT05M.json"] {
+        let bench = Bench::new(1);
+        let mut source = source(&bench);
+        source.paths = vec![bench.folder.path().join(pattern)];
+        fs::create_dir_all(bench.folder.path().join("deep/".repeat(70))).unwrap();
+        for hour in 0..20 {
+            let of = hour as usize;
+            append(&export(&bench, hour, "PT05M.json"), lines(of..of + 1));
+        }
+        let times = (5 * MINUTE, 5 * MINUTE);
+        let summary = watch_halves(&bench, &source, times, async || {
+            assert_eq!((bench.events().await.0.len(), marks(&bench).await), (20, vec![]), "{pattern}");
+            fs::remove_dir_all(bench.folder.path().join("deep")).unwrap();
+        });
+        assert_eq!(summary.await.ledger.emitted, 20, "{pattern}");
+        assert_eq!(marks(&bench).await, [second(19).plus(-DAY)], "{pattern}");
+    }
+}
+
+/// A path that names nothing hides nothing: it may never come, and time goes on.
+#[tokio::test]
+async fn a_path_that_names_nothing_does_not_hold_back_time() {
+    let bench = Bench::new(1);
+    let mut source = source(&bench);
+    let missing = ["never", "never/*.json", "*.never"].map(|name| bench.folder.path().join(name));
+    source.paths.extend(missing);
+    append(&export(&bench, 20, "PT05M.json"), lines(0..5));
+    assert_eq!(watch(&bench, &source, 5 * MINUTE).await.ledger.emitted, 5);
+    assert_eq!(marks(&bench).await, [second(4).plus(-DAY)]);
 }

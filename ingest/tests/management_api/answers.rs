@@ -1,6 +1,6 @@
 //! Every answer of the table at least once, as a listing's and as a blob's: what it leads to.
 
-use schemas::time::{DAY, MINUTE};
+use schemas::time::{DAY, HOUR, MINUTE, SECOND};
 use simulator::{Fault, FaultRule, Part, Route, When};
 
 use crate::support::{TENANT, World, start};
@@ -81,14 +81,23 @@ async fn only_what_is_gone_is_given_up() {
     }
 }
 
-/// A bare 404 may be a proxy's: it is believed when it was said three times.
+/// Law: a 404 without a code may be a proxy's. A moment of it loses nothing; it is believed at the third time that was an
+/// hour or more after the one before.
 #[tokio::test]
-async fn a_bare_404_is_believed_at_the_third_time() {
-    for (first, expired) in [(2, 0), (12, 4)] {
-        let world = world().await;
-        let fault = Fault::Answer(404, String::new());
-        world.faults(vec![FaultRule::route(Part::Feed, Route::Blob, When::First(first), fault)]);
-        let blobs = world.run(&world.source(""), 30 * MINUTE).await.blobs.unwrap();
-        assert_eq!((blobs.listed, blobs.expired), (4, expired), "{first}");
+async fn a_bare_404_is_believed_when_it_lasts_for_hours() {
+    for body in ["", "<html>no such route</html>", "{\"Message\":\"nothing\"}"] {
+        for (lasts, expired) in [(12 * SECOND, 0), (90 * MINUTE, 0), (4 * HOUR, 4)] {
+            let world = world().await;
+            let fault = Fault::Answer(404, body.to_owned());
+            let when = When::Between(start(), start().plus(lasts));
+            world.faults(vec![FaultRule::route(Part::Feed, Route::Blob, when, fault)]);
+            let blobs = world.run(&world.source(""), 4 * HOUR).await.blobs.unwrap();
+            assert_eq!(
+                (blobs.listed, blobs.fetched, blobs.expired),
+                (4, 4 - expired, expired),
+                "{body} {lasts}"
+            );
+            assert_eq!(world.gaps().await.len() as u64, expired, "{body} {lasts}");
+        }
     }
 }

@@ -7,9 +7,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use schemas::Micros;
-use schemas::time::{HOUR, MINUTE};
+use schemas::time::{HOUR, MINUTE, SECOND};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -20,8 +21,22 @@ use crate::support::{GENERAL, TENANT, World, assert_sums, record, start};
 #[derive(Debug, Clone, Default)]
 struct Asked(Arc<Mutex<Vec<String>>>);
 
+/// What is wrong besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    Nothing,
+    /// The first answer of the feed has this `Date`.
+    FirstDate(&'static str),
+    /// This blob comes so often at a byte every 50 ms, and never ends.
+    Drips(usize, usize),
+    /// This blob is refused so often with a body that comes like that.
+    DripsTrouble(usize, usize),
+    /// The subscriptions are so often not to be had for a minute, and to listings there is none.
+    NoSubscriptions(usize),
+}
+
 /// Serves until it is dropped; its origin.
-async fn serve(asked: Asked) -> (String, JoinSet<()>) {
+async fn serve(asked: Asked, wrong: Wrong) -> (String, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let mut serving = JoinSet::new();
@@ -30,13 +45,13 @@ async fn serve(asked: Asked) -> (String, JoinSet<()>) {
         let mut connections = JoinSet::new();
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            connections.spawn(answer(stream, own.clone(), asked.clone()));
+            connections.spawn(answer(stream, own.clone(), asked.clone(), wrong));
         }
     });
     (origin, serving)
 }
 
-async fn answer(mut stream: TcpStream, origin: String, asked: Asked) {
+async fn answer(mut stream: TcpStream, origin: String, asked: Asked, wrong: Wrong) {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -52,13 +67,49 @@ async fn answer(mut stream: TcpStream, origin: String, asked: Asked) {
     let is_feed = target.starts_with("/api/");
     let authorized = head.to_lowercase().contains("authorization: bearer a-token");
     asked.0.lock().unwrap().push(line);
-    let whole = if is_feed && (!authorized || !target.to_lowercase().contains("publisheridentifier=")) {
+    let asked = |part: &str| asked.0.lock().unwrap().iter().filter(|line| line.contains(part)).count();
+    let dripping = match wrong {
+        Wrong::Drips(number, times) => Some(("200 Fine", number, times)),
+        Wrong::DripsTrouble(number, times) => Some(("500 Trouble", number, times)),
+        Wrong::Nothing | Wrong::FirstDate(_) | Wrong::NoSubscriptions(_) => None,
+    };
+    if let Some((status, number, times)) = dripping {
+        let blob = format!("/audit/{number}?");
+        if target.contains(&blob) && asked(&blob) <= times {
+            return drip(stream, status).await;
+        }
+    }
+    let mut whole = if is_feed && (!authorized || !target.to_lowercase().contains("publisheridentifier=")) {
         respond(401, &[], "text/plain", "denied")
     } else {
         route(&target, &origin)
     };
+    if let Wrong::FirstDate(date) = wrong
+        && is_feed
+        && asked("/api/") == 1
+    {
+        whole = whole.replacen("\r\n", &format!("\r\ndate: {date}\r\n"), 1);
+    }
+    if let Wrong::NoSubscriptions(times) = wrong {
+        if target.contains("/subscriptions/list") && asked("/subscriptions/list") <= times {
+            whole = respond(503, &[("retry-after", "60")], "text/html", "<html>");
+        } else if target.contains("/subscriptions/content") {
+            whole = respond(400, &[], "application/json", "{\"error\":{\"code\":\"AF20022\"}}");
+        }
+    }
     stream.write_all(whole.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
+}
+
+/// A byte now and then, until the other side has had enough.
+async fn drip(mut stream: TcpStream, status: &str) {
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: 1000000\r\nconnection: close\r\n\r\n[");
+    let mut rest = head.as_bytes().to_vec();
+    let mut now_and_then = tokio::time::interval(Duration::from_millis(50));
+    while stream.write_all(&rest).await.is_ok() {
+        rest = b" ".to_vec();
+        now_and_then.tick().await;
+    }
 }
 
 fn route(target: &str, origin: &str) -> String {
@@ -70,6 +121,9 @@ fn route(target: &str, origin: &str) -> String {
     if path.ends_with("/subscriptions/list") {
         let body = "[{\"webhook\":null,\"contentType\":\"audit.general\",\"isDefault\":1},{\"status\":\"disabled\",\"contentType\":\"DLP.All\",\"webhook\":{\"address\":\"\"}},{}]";
         return respond(200, &[], "application/json", body);
+    }
+    if path.ends_with("/subscriptions/start") {
+        return respond(200, &[], "application/json", "{}");
     }
     if path.ends_with("/subscriptions/content") {
         return list(query, origin);
@@ -148,7 +202,7 @@ fn respond(status: u16, headers: &[(&str, &str)], kind: &str, body: &str) -> Str
 async fn other_habits_change_nothing() {
     let world = World::new().await;
     let asked = Asked::default();
-    let (origin, _serving) = serve(asked.clone()).await;
+    let (origin, _serving) = serve(asked.clone(), Wrong::Nothing).await;
     let source = world.source_at(&origin, "start: 12h");
     let lines = source.check(world.clock.clone()).await.unwrap();
     assert_eq!(lines[1], "Audit.General: enabled");
@@ -168,4 +222,64 @@ async fn other_habits_change_nothing() {
     }
     // The next page's address stays to the letter.
     assert!(asked.iter().any(|line| line.contains("nextpage=%241&PublisherIdentifier=")));
+}
+
+/// Law: one wrong `Date`, also on the very first answer, moves neither the listing nor the watermark, now or later.
+#[tokio::test]
+async fn a_wrong_date_on_the_first_answer_moves_nothing() {
+    let world = World::new().await;
+    let (origin, _serving) = serve(Asked::default(), Wrong::FirstDate("Tue, 03 Mar 2026 14:00:00 GMT")).await;
+    let source = world.source_at(&origin, "start: 12h");
+    let summary = world.run(&source, MINUTE).await;
+    let marks = world.marks(GENERAL).await;
+    assert!(*marks.last().unwrap() <= world.clock.now(), "{marks:?}");
+    assert_eq!(summary.blobs.unwrap().fetched, 30, "what is there up to now");
+    world.run(&source, HOUR).await;
+    let marks = world.marks(GENERAL).await;
+    let now = world.clock.now();
+    assert!(marks.is_sorted() && marks.iter().all(|mark| *mark <= now), "{marks:?}");
+    assert!(*marks.last().unwrap() > now.plus(-5 * MINUTE), "{marks:?}");
+}
+
+/// Law: a blob whose bytes hardly come, be it a success or an error, keeps the others waiting for one exchange's time
+/// only, and is fetched once it comes as it should.
+#[tokio::test]
+async fn a_blob_that_drips_is_put_off() {
+    for wrong in [Wrong::Drips(0, 2), Wrong::DripsTrouble(0, 2)] {
+        let mut world = World::new().await;
+        world.total_timeout = "1s";
+        let asked = Asked::default();
+        let (origin, _serving) = serve(asked.clone(), wrong).await;
+        let source = world.source_at(&origin, "start: 12h");
+        let summary = world.run(&source, 30 * MINUTE).await;
+        assert_sums(&summary, 300, 300);
+        assert_eq!((summary.blobs.unwrap().fetched, summary.gaps), (30, 0), "{wrong:?}");
+        assert_eq!(world.progress.answers()["timeout"], 2, "{wrong:?}");
+        let asked = asked.0.lock().unwrap().clone();
+        let at = |number: usize| asked.iter().rposition(|line| line.contains(&format!("/audit/{number}?")));
+        assert!(at(0) > at(5), "{wrong:?}: the others go on");
+    }
+}
+
+/// Law: where the subscriptions cannot be listed and the service says that there is none, nobody asks for the list before
+/// the time that the service named, and listings wait as they do after any other answer.
+#[tokio::test]
+async fn no_list_and_no_subscription_is_no_reason_to_ask_in_a_circle() {
+    // Always; and for the first content type only, which then learns from the second what there is.
+    for times in [usize::MAX, 1] {
+        let world = World::new().await;
+        let asked = Asked::default();
+        let (origin, _serving) = serve(asked.clone(), Wrong::NoSubscriptions(times)).await;
+        let source = world.source_at(&origin, "content_types: [Audit.General, Audit.Exchange]");
+        world.run(&source, 50 * SECOND).await;
+        let asked = |part: &str| asked.0.lock().unwrap().iter().filter(|line| line.contains(part)).count();
+        assert_eq!(asked("/subscriptions/list"), 2, "{times}: once for each content type");
+        assert!(asked("/subscriptions/content") >= 2, "{times}: content may be had all the same");
+        world.run(&source, 10 * MINUTE).await;
+        let (lists, contents) = (asked("/subscriptions/list"), asked("/subscriptions/content"));
+        // Two content types, and two runs with the minutes that begin in them.
+        assert!((2..=24).contains(&lists), "{times}: {lists} lists");
+        assert!((2..=40).contains(&contents), "{times}: {contents} contents");
+        assert!(asked("/subscriptions/start") <= 2, "{times}");
+    }
 }

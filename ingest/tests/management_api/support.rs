@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) log: MemoryLog,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) progress: Arc<Progress>,
+    /// Of one exchange, in real time.
+    pub(crate) total_timeout: &'static str,
 }
 
 impl World {
@@ -73,7 +75,7 @@ impl World {
         std::fs::write(folder.path().join("secret"), SECRET).unwrap();
         let options = MemoryOptions { partitions: 2, keep: Topic::all(), ..MemoryOptions::default() };
         let (log, progress) = (MemoryLog::new(options), Arc::default());
-        Self { clock, there, ahead, sim, server, log, folder, progress }
+        Self { clock, there, ahead, sim, server, log, folder, progress, total_timeout: "5m" }
     }
 
     /// A source over one content type, with more settings where there are any.
@@ -87,9 +89,10 @@ impl World {
         let text = format!(
             "sources:\n  - name: contoso\n    kind: management-api\n    tenant: {TENANT}\n    api: {origin}\n    \
              entra: {{authority: \"{origin}\", client_id: {CLIENT}, client_secret: {{file: {}}}}}\n    \
-             http: {{ca_file: {}, read_timeout: 300ms}}\n    end_margin_s: 0\n    {types}\n    {more}\n",
+             http: {{ca_file: {}, read_timeout: 300ms, total_timeout: {}}}\n    end_margin_s: 0\n    {types}\n    {more}\n",
             at("secret"),
             at("ca.pem"),
+            self.total_timeout,
         );
         let path = self.folder.path().join("weir.yaml");
         std::fs::write(&path, text).unwrap();

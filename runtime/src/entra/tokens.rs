@@ -107,7 +107,8 @@ impl Tokens {
                 }
                 Err(error) => {
                     let pause = if matches!(error, EntraError::Away(_)) { PAUSE_AWAY } else { PAUSE };
-                    held.failure = Some((error.clone(), now.plus(pause)));
+                    // The exchange itself may have taken longer than the pause.
+                    held.failure = Some((error.clone(), self.0.clock.now().plus(pause)));
                     error
                 }
             },

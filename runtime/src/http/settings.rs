@@ -5,7 +5,7 @@
 //!   ca_file: internal-ca.pem   # trust the certificates of this file, and no other
 //!   connect_timeout: 10s
 //!   read_timeout: 60s          # without a byte
-//!   total_timeout: 5m          # of one exchange; content that is streamed has only the one above
+//!   total_timeout: 5m          # of one exchange; of content that is streamed, for each 300 kB
 //! ```
 
 use std::{path::PathBuf, time::Duration};

@@ -11,7 +11,7 @@ use super::frame::Cut;
 use super::gunzip::Gunzip;
 use crate::decode::reason;
 
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+pub(super) const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// So much may come out of a gzip file however little went in.
 pub(super) const BOMB_BYTES_MIN: u64 = 64 * 1024 * 1024;

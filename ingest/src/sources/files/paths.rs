@@ -2,11 +2,13 @@
 //! for any number of folders.
 //!
 //! A folder is walked at most 64 levels deep; in it, names that begin with a dot and what is neither file nor folder
-//! are left out, a link counts only where it leads to a file inside the folder. The order is that of the paths' text. A
-//! file whose name is no UTF-8 is a problem: it could not be told from another in the ledger.
+//! are left out, a link counts only where it leads to a file inside the folder. A folder that cannot be walked is a
+//! problem and hides no other. The order is that of the paths' text. A file whose name is no UTF-8 is a problem: it could
+//! not be told from another in the ledger.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const DEPTH_MAX: usize = 64;
@@ -15,7 +17,7 @@ const DEPTH_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {why}")]
 pub struct Problem {
-    /// As configured.
+    /// As configured, or what was found below.
     pub path: String,
     /// One line.
     pub why: String,
@@ -26,7 +28,7 @@ pub struct Problem {
 /// # Errors
 /// Every path that names nothing that can be read.
 pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<Problem>> {
-    let (files, mut problems) = found(paths);
+    let Listing { files, mut problems, .. } = found(paths);
     for file in &files {
         if let Err(error) = fs::File::open(file) {
             problems.push(Problem { path: file.display().to_string(), why: error.kind().to_string() });
@@ -38,63 +40,104 @@ pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<Problem>> {
     if problems.is_empty() { Ok(files.into_iter().collect()) } else { Err(problems) }
 }
 
-/// The files that are there, and what is wrong with the paths; none of them is opened.
-pub(super) fn found(paths: &[PathBuf]) -> (BTreeSet<PathBuf>, Vec<Problem>) {
-    let (mut files, mut problems) = (BTreeSet::new(), Vec::new());
-    for path in paths {
-        if let Err(why) = add(path, &mut files) {
-            problems.push(Problem { path: path.display().to_string(), why });
-        }
-    }
-    files.retain(|file| {
-        let is_text = file.to_str().is_some();
-        if !is_text {
-            let path = file.as_os_str().as_encoded_bytes().escape_ascii().to_string();
-            problems.push(Problem { path, why: "its name is no UTF-8".to_owned() });
-        }
-        is_text
-    });
-    (files, problems)
+/// What is there.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// The files.
+    pub(super) files: BTreeSet<PathBuf>,
+    /// What is wrong with the paths and below them, each once.
+    pub(super) problems: Vec<Problem>,
+    /// Every folder that is there was walked: nothing is hidden in one.
+    pub(super) is_whole: bool,
 }
 
-fn add(path: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), String> {
+impl Listing {
+    fn empty() -> Self {
+        Self { files: BTreeSet::new(), problems: Vec::new(), is_whole: true }
+    }
+
+    fn problem(&mut self, path: &Path, why: impl Into<String>) {
+        let path = path.as_os_str().as_encoded_bytes();
+        let path = std::str::from_utf8(path).map_or_else(|_| path.escape_ascii().to_string(), str::to_owned);
+        self.problems.push(Problem { path, why: why.into() });
+    }
+
+    /// A folder, or something in it, could not be looked at; the others are.
+    fn hidden(&mut self, path: &Path, why: impl Into<String>) {
+        self.problem(path, why);
+        self.is_whole = false;
+    }
+}
+
+/// The files that are there, and what is wrong with the paths; none of them is opened.
+pub(super) fn found(paths: &[PathBuf]) -> Listing {
+    let mut listing = Listing::empty();
+    for path in paths {
+        add(path, &mut listing);
+    }
+    let (files, nameless): (BTreeSet<_>, BTreeSet<_>) =
+        listing.files.into_iter().partition(|file: &PathBuf| file.to_str().is_some());
+    listing.files = files;
+    for file in nameless {
+        listing.problem(&file, "its name is no UTF-8");
+    }
+    // A pattern may come to a folder on several ways.
+    let mut said = BTreeSet::new();
+    listing.problems.retain(|problem| said.insert(problem.to_string()));
+    listing
+}
+
+fn add(path: &Path, listing: &mut Listing) {
     match fs::metadata(path) {
-        Ok(at) if at.is_dir() => {
-            let root = fs::canonicalize(path).map_err(|error| error.kind().to_string())?;
-            walk(path, &root, 0, files)
-        }
+        Ok(at) if at.is_dir() => match fs::canonicalize(path) {
+            Ok(root) => walk(path, &root, 0, listing),
+            Err(error) => listing.hidden(path, error.kind().to_string()),
+        },
         Ok(at) if at.is_file() => {
-            files.insert(path.to_path_buf());
-            Ok(())
+            listing.files.insert(path.to_path_buf());
         }
-        Ok(_) => Err("neither a file nor a folder".to_owned()),
+        Ok(_) => listing.problem(path, "neither a file nor a folder"),
         Err(error) => match path.to_str() {
-            Some(pattern) if pattern.contains('*') => matching(pattern, files),
-            _ if error.kind() == std::io::ErrorKind::NotFound => Err("no such file or folder".to_owned()),
-            _ => Err(error.kind().to_string()),
+            Some(pattern) if pattern.contains('*') => matching(pattern, listing),
+            _ if error.kind() == ErrorKind::NotFound => listing.problem(path, "no such file or folder"),
+            _ => listing.hidden(path, error.kind().to_string()),
         },
     }
 }
 
-fn walk(folder: &Path, root: &Path, depth: usize, files: &mut BTreeSet<PathBuf>) -> Result<(), String> {
+fn walk(folder: &Path, root: &Path, depth: usize, listing: &mut Listing) {
     if depth > DEPTH_MAX {
-        return Err(format!("folders nested deeper than {DEPTH_MAX}"));
+        return listing.hidden(folder, too_deep());
     }
-    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {}", folder.display(), error.kind()))?;
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return listing.hidden(folder, error.kind().to_string()),
+    };
     for entry in entries {
-        let entry = entry.map_err(|error| error.kind().to_string())?;
-        let kind = entry.file_type().map_err(|error| error.kind().to_string())?;
-        let path = entry.path();
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                listing.hidden(folder, error.kind().to_string());
+                continue;
+            }
+        };
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
-        if kind.is_dir() {
-            walk(&path, root, depth + 1, files)?;
-        } else if kind.is_file() || (kind.is_symlink() && leads_inside(&path, root)) {
-            files.insert(path);
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => walk(&path, root, depth + 1, listing),
+            Ok(kind) if kind.is_file() || (kind.is_symlink() && leads_inside(&path, root)) => {
+                listing.files.insert(path);
+            }
+            Ok(_) => {}
+            Err(error) => listing.hidden(&path, error.kind().to_string()),
         }
     }
-    Ok(())
+}
+
+fn too_deep() -> String {
+    format!("folders nested deeper than {DEPTH_MAX}")
 }
 
 fn leads_inside(link: &Path, root: &Path) -> bool {
@@ -102,7 +145,7 @@ fn leads_inside(link: &Path, root: &Path) -> bool {
 }
 
 /// What a pattern names: `*` stands for anything in a name, `**` for any number of folders.
-fn matching(pattern: &str, files: &mut BTreeSet<PathBuf>) -> Result<(), String> {
+fn matching(pattern: &str, listing: &mut Listing) {
     let parts: Vec<&str> = pattern.split('/').collect();
     let fixed = parts.iter().take_while(|part| !part.contains('*')).count();
     let (fixed, parts) = parts.split_at_checked(fixed).unwrap_or_default();
@@ -110,45 +153,61 @@ fn matching(pattern: &str, files: &mut BTreeSet<PathBuf>) -> Result<(), String> 
         [] => PathBuf::new(),
         fixed => PathBuf::from(format!("{}/", fixed.join("/"))),
     };
-    let mut found = 0;
-    expand(&folder, parts, 0, &mut |file| {
-        files.insert(file);
-        found += 1;
-    })?;
-    if found == 0 { Err("it matches no file".to_owned()) } else { Ok(()) }
+    let mut own = Listing::empty();
+    expand(&folder, parts, 0, &mut own);
+    if own.files.is_empty() && own.problems.is_empty() {
+        own.problem(Path::new(pattern), "it matches no file");
+    }
+    listing.files.append(&mut own.files);
+    listing.problems.append(&mut own.problems);
+    listing.is_whole &= own.is_whole;
 }
 
-fn expand(folder: &Path, parts: &[&str], depth: usize, take: &mut impl FnMut(PathBuf)) -> Result<(), String> {
-    let Some((part, rest)) = parts.split_first() else { return Ok(()) };
+fn expand(folder: &Path, parts: &[&str], depth: usize, listing: &mut Listing) {
+    let Some((part, rest)) = parts.split_first() else { return };
     if depth > DEPTH_MAX {
-        return Err(format!("folders nested deeper than {DEPTH_MAX}"));
+        return listing.hidden(folder, too_deep());
     }
     let any_folder = *part == "**";
     if any_folder && !rest.is_empty() {
-        expand(folder, rest, depth, take)?;
+        expand(folder, rest, depth, listing);
     }
     let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    for entry in fs::read_dir(here).map_err(|error| error.kind().to_string())? {
-        let entry = entry.map_err(|error| error.kind().to_string())?;
+    let entries = match fs::read_dir(here) {
+        Ok(entries) => entries,
+        Err(error) if depth == 0 && error.kind() == ErrorKind::NotFound => {
+            return listing.problem(here, "no such folder");
+        }
+        Err(error) => return listing.hidden(here, error.kind().to_string()),
+    };
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                listing.hidden(here, error.kind().to_string());
+                continue;
+            }
+        };
         let file_name = entry.file_name();
         let (name, path) = (file_name.to_string_lossy(), folder.join(&file_name));
         let hidden = name.starts_with('.');
         if any_folder && entry.file_type().is_ok_and(|kind| kind.is_dir()) && !hidden {
-            expand(&path, parts, depth + 1, take)?;
+            expand(&path, parts, depth + 1, listing);
         } else if any_folder {
             // `**` at the end stands for every file below.
             if rest.is_empty() && !hidden && entry.path().is_file() {
-                take(path);
+                listing.files.insert(path);
             }
         } else if matches(&name, part) {
             match rest {
-                [] if entry.path().is_file() => take(path),
-                [_, ..] if entry.path().is_dir() => expand(&path, rest, depth + 1, take)?,
+                [] if entry.path().is_file() => {
+                    listing.files.insert(path);
+                }
+                [_, ..] if entry.path().is_dir() => expand(&path, rest, depth + 1, listing),
                 _ => {}
             }
         }
     }
-    Ok(())
 }
 
 /// Whether `name` matches: each `*` stands for any characters, none included.
@@ -202,6 +261,36 @@ mod tests {
         assert_eq!(problems.len(), 2);
         assert!(problems[0].to_string().ends_with("none.json: no such file or folder"));
         assert_eq!(list(&[]).unwrap_err()[0].to_string(), "paths: no file is named");
+    }
+
+    /// Too deep: nothing else fails for every user of a machine.
+    #[test]
+    fn a_folder_that_cannot_be_walked_hides_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at(&"deep/".repeat(DEPTH_MAX + 2))).unwrap();
+        let mut expected = BTreeSet::new();
+        for number in 0..30 {
+            fs::create_dir(at(&format!("{number}"))).unwrap();
+            let file = at(&format!("{number}/a.json"));
+            fs::write(&file, "{}").unwrap();
+            expected.insert(file);
+        }
+        for path in [folder.path().to_path_buf(), at("**"), at("**/a.json")] {
+            let listing = found(std::slice::from_ref(&path));
+            assert_eq!(listing.files, expected, "{path:?}");
+            assert!(!listing.is_whole, "{path:?}");
+            let problems = list(&[path]).unwrap_err();
+            assert_eq!(problems.len(), 1, "each once: {problems:?}");
+            assert!(
+                problems[0].to_string().ends_with("/deep: folders nested deeper than 64"),
+                "{problems:?}"
+            );
+        }
+        for path in [at("none.json"), at("none/**"), at("*.csv")] {
+            let listing = found(&[path]);
+            assert!(listing.is_whole && listing.problems.len() == 1, "{listing:?}");
+        }
     }
 
     /// The text they are shown as is one and the same, so that the ledger would take one for the other.

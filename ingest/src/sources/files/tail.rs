@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use super::head::{self, Form, HEAD_BYTES};
-use super::input::fill;
+use super::input::{GZIP_MAGIC, fill};
 
 /// How long the file has been as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,22 +24,47 @@ pub(super) enum Rest {
     Quiet,
 }
 
-/// How many of its bytes can be taken; 0 for none yet.
-pub(super) fn bytes_to_take(file: &mut File, bytes: u64, rest: Rest) -> io::Result<u64> {
-    if rest == Rest::Quiet {
-        return Ok(bytes);
-    }
+/// What can be taken of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Take {
+    /// So many of its bytes; 0 for none yet.
+    pub(super) bytes: u64,
+    /// They are lines and end with a line break: what they end on stays as it is, however the file grows.
+    pub(super) at_line_end: bool,
+}
+
+/// How much of it can be taken.
+pub(super) fn bytes_to_take(file: &mut File, bytes: u64, rest: Rest) -> io::Result<Take> {
     let mut head = vec![0; HEAD_BYTES];
     let filled = fill(&mut file.by_ref().take(bytes), &mut head)?;
     let head = head.get(..filled).unwrap_or_default();
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let whole = filled < HEAD_BYTES && head.ends_with(b"\n");
-    let json = head.trim_ascii_start().first().is_some_and(|first| matches!(first, b'{' | b'['));
-    if json && matches!(head::form(head, whole), Form::Lines) {
-        return lines_to_take(file, bytes, rest);
-    }
-    let closed = rest == Rest::Still && (!json || closes(file, 0, bytes)?);
-    Ok(if closed { bytes } else { 0 })
+    let json = text.trim_ascii_start().first().is_some_and(|first| matches!(first, b'{' | b'['));
+    let taken = match rest {
+        Rest::Quiet => bytes,
+        _ if json && is_lines(head, whole) => lines_to_take(file, bytes, rest)?,
+        Rest::Still if !json || closes(file, 0, bytes)? => bytes,
+        Rest::Still | Rest::Changing => 0,
+    };
+    // The form of what is taken, as who reads it will tell it: without the torn line the file may look another.
+    let kept = head.get(..usize::try_from(taken).unwrap_or(usize::MAX)).unwrap_or(head);
+    let lines = taken > 0 && is_lines(kept, kept.len() < HEAD_BYTES);
+    let at_line_end = lines && last_byte(file, taken)? == Some(b'\n');
+    Ok(Take { bytes: taken, at_line_end })
+}
+
+fn is_lines(head: &[u8], whole: bool) -> bool {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    !head.starts_with(&GZIP_MAGIC) && matches!(head::form(text, whole), Form::Lines)
+}
+
+/// The last of its first `bytes`.
+fn last_byte(file: &mut File, bytes: u64) -> io::Result<Option<u8>> {
+    file.seek(SeekFrom::Start(bytes.saturating_sub(1)))?;
+    let mut byte = [0];
+    let filled = fill(file, &mut byte)?;
+    Ok(byte.first().copied().filter(|_| filled > 0))
 }
 
 fn lines_to_take(file: &mut File, bytes: u64, rest: Rest) -> io::Result<u64> {
@@ -95,10 +120,35 @@ mod tests {
     use super::*;
 
     fn taken(content: &[u8], rest: Rest) -> usize {
+        usize::try_from(take(content, rest).bytes).unwrap()
+    }
+
+    fn take(content: &[u8], rest: Rest) -> Take {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
         file.seek(SeekFrom::Start(0)).unwrap();
-        usize::try_from(bytes_to_take(&mut file, content.len() as u64, rest).unwrap()).unwrap()
+        bytes_to_take(&mut file, content.len() as u64, rest).unwrap()
+    }
+
+    #[test]
+    fn only_lines_that_have_their_ends_stay_as_they_are() {
+        for (content, rest, expected) in [
+            (&b"{\"a\":1}\n{\"a\":2}\n"[..], Rest::Changing, true),
+            (b"{\"a\":1}\n{\"a\":2}\n", Rest::Quiet, true),
+            (b"{\"a\":1}\n{\"a\":2", Rest::Still, true),
+            (b"{\"a\":1}\n{\"a\":2", Rest::Quiet, false),
+            (b"{\"a\":1}\n{\"a\":2}", Rest::Still, false),
+            (b"oops\n{\"a\":1}\n", Rest::Still, true),
+            (b"oops\n{\"a\":1", Rest::Still, false),
+            (b"AuditData\n\"{}\"\n", Rest::Still, false),
+            (b"{\n \"a\": 1\n", Rest::Quiet, false),
+            (b"\x1f\x8b\n{\"\n", Rest::Still, false),
+            (b"{\"a\":\n{\"a\":1", Rest::Changing, false),
+            (b"{\"a\":1", Rest::Still, false),
+            (b"", Rest::Quiet, false),
+        ] {
+            assert_eq!(take(content, rest).at_line_end, expected, "{content:?} {rest:?}");
+        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //!
 //! A pass lists the paths and reads what has changed, as far as `tail` says. After a pass that read something the next one
 //! follows at once; one that read nothing is quiet: the source says how far time has come, and waits. A file that cannot
-//! be opened, or a path that names nothing, is said once and tried again in every pass. How long a file has been as it is
-//! is told by the worker's clock from when this process saw it first: what the disk says of times is not used.
+//! be opened, or a path that names nothing, is said once and tried again in every pass; so is a folder that cannot be
+//! walked, and until it can be, nothing is said of time: what it hides may be older. How long a file has been as it is is
+//! told by the worker's clock from when this process saw it first: what the disk says of times is not used.
 //!
 //! Memory: about 300 bytes a file. A file that is gone from the disk and was quiet for 8 days is forgotten; its counts
 //! go on in the entry of [`FORGOTTEN`].
@@ -58,7 +59,9 @@ struct Watched {
     clock: Clock,
     portions: Sender<Portion>,
     /// What was wrong with the paths in the last pass.
-    problems: Vec<String>,
+    problems: BTreeSet<String>,
+    /// In the last pass a folder could not be walked.
+    hidden: bool,
 }
 
 /// Watches until nobody takes portions any more.
@@ -74,7 +77,8 @@ pub(super) async fn watch(source: FilesConfig, how: Watch, start: Start) -> Resu
         progress,
         clock: clock.clone(),
         portions: portions.clone(),
-        problems: Vec::new(),
+        problems: BTreeSet::new(),
+        hidden: false,
     };
     // Said once at the beginning, also when there is nothing new: whoever comes after may have been away.
     let mut moved = true;
@@ -93,11 +97,12 @@ pub(super) async fn watch(source: FilesConfig, how: Watch, start: Start) -> Resu
             }
             Some(false) => {}
         }
-        let portion = Portion { quiet: moved.then_some(how.late), ..watched.forget() };
-        if (moved || !portion.forget.is_empty()) && portions.send(portion).await.is_err() {
+        let quiet = moved && !watched.hidden;
+        let portion = Portion { quiet: quiet.then_some(how.late), ..watched.forget() };
+        if (quiet || !portion.forget.is_empty()) && portions.send(portion).await.is_err() {
             return Ok(());
         }
-        moved = false;
+        moved = moved && !quiet;
         clock.sleep(how.every).await;
     }
 }
@@ -123,13 +128,14 @@ impl Watched {
 
     /// The files that are there. What is wrong with the paths is said when it changes.
     fn list(&mut self) -> BTreeSet<PathBuf> {
-        let (files, problems) = paths::found(&self.source.paths);
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        for problem in problems.iter().filter(|problem| !self.problems.contains(problem)) {
+        let listing = paths::found(&self.source.paths);
+        let problems: BTreeSet<String> = listing.problems.iter().map(ToString::to_string).collect();
+        for problem in problems.difference(&self.problems) {
             tracing::warn!(source = self.source.name, problem, "cannot watch");
         }
         self.problems = problems;
-        files
+        self.hidden = !listing.is_whole;
+        listing.files
     }
 
     /// Reads what is new in a file; none when nobody takes portions any more.
@@ -145,10 +151,10 @@ impl Watched {
         if looked.taken == Some(metadata.len()) {
             return Some(false);
         }
-        let bytes = File::open(path)
+        let take = File::open(path)
             .and_then(|mut file| tail::bytes_to_take(&mut file, metadata.len(), looked.rest(now, how)));
-        let bytes = match bytes {
-            Ok(bytes) => bytes,
+        let take = match take {
+            Ok(take) => take,
             Err(error) => {
                 if !looked.said {
                     let (file, why) = (path.display().to_string(), error.kind().to_string());
@@ -159,13 +165,13 @@ impl Watched {
             }
         };
         looked.said = false;
-        if bytes == 0 || looked.taken == Some(bytes) {
+        if take.bytes == 0 || looked.taken == Some(take.bytes) {
             return Some(false);
         }
-        if !reading.file(path, looked.known.as_ref(), Some(bytes)) {
+        if !reading.file(path, looked.known.as_ref(), Some(take)) {
             return None;
         }
-        looked.taken = Some(bytes);
+        looked.taken = Some(take.bytes);
         let Some(known) = reading.now_known.take() else { return Some(false) };
         looked.known = Some(known);
         Some(true)
@@ -206,5 +212,52 @@ impl Looked {
         } else {
             Rest::Changing
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Debug, Clone, Default)]
+    struct Said(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Said {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_walked_is_said_once() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("deep/".repeat(70))).unwrap();
+        let mut watched = Watched {
+            source: FilesConfig::new("files", vec![folder.path().to_path_buf()]),
+            how: Watch { every: Duration::from_secs(30), late: Duration::from_secs(3600) },
+            files: BTreeMap::new(),
+            progress: Arc::default(),
+            clock: Clock::manual(Micros(0)),
+            portions: tokio::sync::mpsc::channel(1).0,
+            problems: BTreeSet::new(),
+            hidden: false,
+        };
+        let said = Said::default();
+        let writer = said.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            for _ in 0..3 {
+                assert!(watched.list().is_empty() && watched.hidden);
+            }
+        });
+        let said = String::from_utf8(said.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(said.matches("folders nested deeper than 64").count(), 1, "{said}");
     }
 }

@@ -4,15 +4,18 @@
 //! they are, on the configured host only. A token that is refused is thrown away and the call made once more. What came
 //! instead of an answer is counted by its code. Answers tell what time it is there.
 //!
-//! Limits: 32 MiB of a listing's page. Reading is tolerant: fields in any order, unknown ones, numbers for texts.
+//! Limits: 32 MiB of a listing's page; `http.total_timeout` for every exchange, but for a blob's content, which has a least
+//! rate. Reading is tolerant: fields in any order, unknown ones, numbers for texts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pipeline::Clock;
 use runtime::entra::{Token, Tokens};
-use runtime::http::{Answer, Base, Client, Request, Streaming, Url};
+use runtime::http::{Answer, Base, Client, HttpError, Request, Streaming, Url};
 use schemas::Micros;
 use serde::{Deserialize, Deserializer};
+use tokio::time::timeout;
 
 use super::failed::Failed;
 use super::table::{self, Does};
@@ -39,6 +42,7 @@ struct Inner {
     base: Base,
     tenant: String,
     publisher: String,
+    patience: Duration,
     clock: Clock,
     progress: Arc<Progress>,
     there: There,
@@ -52,6 +56,8 @@ pub(super) struct Whom {
     pub(super) base: Base,
     pub(super) tenant: String,
     pub(super) publisher: String,
+    /// How long an exchange may take.
+    pub(super) patience: Duration,
 }
 
 /// A subscription as the service lists it.
@@ -88,13 +94,14 @@ pub(super) struct Page {
 
 impl Api {
     pub(super) fn new(whom: Whom, clock: Clock, progress: Arc<Progress>) -> Self {
-        let Whom { client, tokens, base, tenant, publisher } = whom;
+        let Whom { client, tokens, base, tenant, publisher, patience } = whom;
         Self(Arc::new(Inner {
             client,
             tokens,
             base,
             tenant,
             publisher,
+            patience,
             clock,
             progress,
             there: There::default(),
@@ -104,6 +111,11 @@ impl Api {
     /// What time it is there.
     pub(super) fn now(&self) -> Micros {
         self.0.there.now(&self.0.clock)
+    }
+
+    /// How long an exchange may take.
+    pub(super) fn patience(&self) -> Duration {
+        self.0.patience
     }
 
     /// The subscriptions there are.
@@ -147,13 +159,12 @@ impl Api {
         loop {
             let token = self.token().await?;
             let sent_at = self.0.clock.now();
-            let opened = self.0.client.open(Request::get(url.clone()).bearer(&token)).await;
-            let answer = opened.map_err(|error| self.count(error.into()))?;
+            let opening = self.0.client.open(Request::get(url.clone()).bearer(&token));
+            let answer = self.in_time(opening).await?;
             if (200..300).contains(&answer.status()) {
                 return Ok(answer);
             }
-            let answer =
-                answer.read_all(TROUBLE_BYTES_MAX).await.map_err(|error| self.count(error.into()))?;
+            let answer = self.in_time(answer.read_all(TROUBLE_BYTES_MAX)).await?;
             self.0.there.note(answer.date(), sent_at, &self.0.clock);
             match self.judged(&answer, &token, again).await {
                 Some(failed) => return Err(failed),
@@ -205,6 +216,12 @@ impl Api {
                 None => again = false,
             }
         }
+    }
+
+    /// What is no whole exchange of its own has the same bound.
+    async fn in_time<T>(&self, part: impl Future<Output = Result<T, HttpError>>) -> Result<T, Failed> {
+        let ended = timeout(self.0.patience, part).await.unwrap_or(Err(HttpError::Timeout));
+        ended.map_err(|error| self.count(error.into()))
     }
 
     async fn token(&self) -> Result<Token, Failed> {

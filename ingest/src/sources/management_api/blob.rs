@@ -5,7 +5,8 @@
 //! what its end made of a record is thrown away. While it is strict, a record that is no JSON ends it: the
 //! blob is transferred again before that is believed.
 //!
-//! Limits: 8 chunks of the network, a piece of half a step's bytes.
+//! Limits: 8 chunks of the network and 300 kB more, a piece of half a step's bytes. In the time that an exchange may take
+//! (`http.total_timeout`, 5 minutes) 300 kB must come, or the end; otherwise the transfer is given up.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -13,8 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Buf as _, Bytes};
 use pipeline::Reason;
-use runtime::http::{Streaming, Url};
+use runtime::http::{HttpError, Streaming, Url};
 use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::time::timeout;
 
 use super::api::Api;
 use super::failed::Failed;
@@ -24,6 +26,10 @@ use crate::sources::files::{Frames, decoded};
 
 /// Chunks between the network and the thread.
 const CHUNKS_MAX: usize = 8;
+
+/// So much must come in the time that an exchange may take: 1 kB a second, as that is set. A blob that drips would keep
+/// those behind it waiting for days.
+const LEAST_BYTES: usize = 300_000;
 
 /// What is not JSON at all; it may be the transfer's fault.
 const NO_JSON: [Reason; 6] =
@@ -100,26 +106,42 @@ async fn read(api: &Api, mut answer: Streaming, order: Order, pieces: &Sender<Pi
 async fn feed(api: &Api, answer: &mut Streaming, chunks: &Sender<Bytes>) -> Option<Failed> {
     let mut is_list = false;
     loop {
-        let chunk = match answer.chunk().await {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) if is_list => return None,
-            Ok(None) => return Some(api.count(Failed::Malformed("empty"))),
-            Err(error) => return Some(api.count(error.into())),
-        };
-        if !is_list {
-            let start = chunk.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&chunk).trim_ascii_start();
-            match start.first() {
-                None => {}
-                // A list, or one that was packed before it was sent.
-                Some(b'[' | 0x1f) => is_list = true,
-                Some(_) => return Some(api.count(Failed::Malformed("no list of records"))),
+        let mut come = Vec::new();
+        // Only the network's time counts, not that of whoever takes what has come.
+        let coming = timeout(api.patience(), enough(answer, &mut come)).await;
+        for chunk in come {
+            if !is_list {
+                let start = chunk.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&chunk).trim_ascii_start();
+                match start.first() {
+                    None => {}
+                    // A list, or one that was packed before it was sent.
+                    Some(b'[' | 0x1f) => is_list = true,
+                    Some(_) => return Some(api.count(Failed::Malformed("no list of records"))),
+                }
+            }
+            if chunks.send(chunk).await.is_err() {
+                // The thread has seen enough, or nobody takes its pieces.
+                return None;
             }
         }
-        if chunks.send(chunk).await.is_err() {
-            // The thread has seen enough, or nobody takes its pieces.
-            return None;
+        match coming.unwrap_or(Err(HttpError::Timeout)) {
+            Ok(false) => {}
+            Ok(true) if is_list => return None,
+            Ok(true) => return Some(api.count(Failed::Malformed("empty"))),
+            Err(error) => return Some(api.count(error.into())),
         }
     }
+}
+
+/// Waits until enough has come; whether that was the last of it.
+async fn enough(answer: &mut Streaming, come: &mut Vec<Bytes>) -> Result<bool, HttpError> {
+    let mut bytes = 0;
+    while bytes < LEAST_BYTES {
+        let Some(chunk) = answer.chunk().await? else { return Ok(true) };
+        bytes += chunk.len();
+        come.push(chunk);
+    }
+    Ok(false)
 }
 
 /// Cuts and decodes on a thread: what is left for the last piece, and whether something was no JSON.

@@ -67,6 +67,8 @@ pub(super) struct Feed {
     /// Nothing is asked before.
     pub(super) hold: Micros,
     pub(super) poll_at: Micros,
+    /// The subscriptions could not be listed, and are not asked for before.
+    pub(super) ask_at: Micros,
     again_at: Micros,
     all_again_at: Micros,
     forget_at: Micros,
@@ -98,6 +100,7 @@ impl Feed {
             pending,
             hold: now,
             poll_at: now,
+            ask_at: now,
             // Whoever was away may have missed what was shown late.
             again_at: if book.until.is_some() { now } else { now.plus(interval) },
             all_again_at: now.plus(DAY),
@@ -178,8 +181,10 @@ impl Feed {
         self.poll_at = after(self.now(), wait);
         match failed.does() {
             Does::Start => {
-                self.shared.subscriptions.note(&self.content_type, false).await;
-                self.poll_at = self.now();
+                // At once where starting comes next. Where nothing is known of the subscriptions, that is not so.
+                if self.shared.subscriptions.note(&self.content_type, false).await {
+                    (self.poll_at, self.ask_at) = (self.now(), self.now());
+                }
             }
             Does::Park => self.hold = self.poll_at,
             // Nearly too old for this machine's clock, and too old for the service's.

@@ -19,7 +19,7 @@ use super::books::{At, BlobBook, State};
 use super::failed::Failed;
 use super::feed::Feed;
 use super::outlet::Gone;
-use super::pending::{MISSING, TRANSFERS, after};
+use super::pending::{TRANSFERS, after};
 use super::table::Does;
 use super::windows::{self, Window};
 use crate::portion::{Part, Why};
@@ -169,10 +169,11 @@ impl Feed {
         match failed.does() {
             Does::Lost => return self.give_up(unit, Why::Gone).await,
             Does::MaybeLost => {
-                self.later(unit, None, |pending| pending.missing += 1);
-                if self.pending.get(unit).is_some_and(|pending| pending.missing >= MISSING) {
+                let now = self.now();
+                if self.pending.get_mut(unit).is_some_and(|pending| pending.is_missing(now)) {
                     return self.give_up(unit, Why::Gone).await;
                 }
+                self.later(unit, Some(failed), |_| {});
             }
             Does::ListAgain => self.later(unit, None, |pending| pending.stale = true),
             Does::Park => {

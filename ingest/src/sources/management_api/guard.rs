@@ -19,14 +19,18 @@ use crate::portion::Why;
 impl Feed {
     /// Whether the subscription is enabled, as far as is known; one that is not is started.
     pub(super) async fn guard(&mut self) -> Result<bool, Gone> {
+        if self.now() < self.ask_at {
+            return Ok(true);
+        }
         match self.shared.subscriptions.is_enabled(&self.content_type).await {
             Ok(true) => self.enabled().await.map(|()| true),
             Ok(false) => self.start().await,
             Err(failed) => {
                 let parked = failed.does() == Does::Park;
                 let wait = self.trouble("subscriptions", &failed);
+                self.ask_at = after(self.now(), wait);
                 if parked {
-                    self.hold = after(self.now(), wait);
+                    self.hold = self.ask_at;
                 }
                 // Content may be had all the same.
                 Ok(!parked)

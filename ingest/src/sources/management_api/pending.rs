@@ -16,8 +16,11 @@ const WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 /// So many whole transfers must hold something that is no JSON before that is believed.
 pub(super) const TRANSFERS: u32 = 3;
 
-/// So often an answer without a code must say that there is nothing.
-pub(super) const MISSING: u32 = 3;
+/// So often an answer without a code must say that there is nothing, before that is believed.
+const MISSING: u32 = 3;
+
+/// Answers count that are so far apart: a proxy without its service says the same, for minutes.
+const MISSING_APART: i64 = HOUR;
 
 /// One blob.
 #[derive(Debug)]
@@ -37,8 +40,8 @@ pub(super) struct Pending {
     pub(super) stale: bool,
     /// Whole transfers that held something that is no JSON.
     pub(super) no_json: u32,
-    /// Answers that there is nothing.
-    pub(super) missing: u32,
+    /// Answers that there is nothing, and when the last one that counts came.
+    missing: (u32, Micros),
     tried: bool,
     waits: RetryPolicy,
 }
@@ -69,7 +72,7 @@ impl Pending {
             due: now,
             stale: true,
             no_json: 0,
-            missing: 0,
+            missing: (0, Micros::START),
             tried: false,
             waits: RetryPolicy::new(WAITS.0, WAITS.1),
         }
@@ -85,6 +88,15 @@ impl Pending {
     pub(super) fn wait(&mut self, now: Micros, told: Option<Duration>) {
         self.tried = true;
         self.due = after(now, self.waits.next_wait(told));
+    }
+
+    /// An answer without a code says that there is nothing; whether that is believed by now.
+    pub(super) fn is_missing(&mut self, now: Micros) -> bool {
+        let (times, last) = self.missing;
+        if times == 0 || now >= last.plus(MISSING_APART) {
+            self.missing = (times + 1, now);
+        }
+        self.missing.0 >= MISSING
     }
 
     /// Whether it can be had no more, at that time of the service. One that was never tried may still be there.

@@ -52,11 +52,15 @@ impl Subscriptions {
         Ok(told.copied().unwrap_or(false))
     }
 
-    /// A call has told more than the last listing.
-    pub(super) async fn note(&self, content_type: &str, enabled: bool) {
-        if let Some((_, told)) = &mut self.0.lock().await.told {
-            told.insert(content_type.to_lowercase(), enabled);
-        }
+    /// A call has told more than the last listing. False where there is none that still counts: the next one will tell.
+    pub(super) async fn note(&self, content_type: &str, enabled: bool) -> bool {
+        let mut held = self.0.lock().await;
+        let (now, interval) = (held.clock.now(), held.interval);
+        let Some((_, told)) = held.told.as_mut().filter(|(at, _)| now < at.plus(interval)) else {
+            return false;
+        };
+        told.insert(content_type.to_lowercase(), enabled);
+        true
     }
 }
 

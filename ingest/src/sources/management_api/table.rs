@@ -27,7 +27,7 @@ pub(super) enum Does {
     FromFirstPage,
     /// The blob is lost: a gap.
     Lost,
-    /// The blob may be lost: a gap once it was said three times.
+    /// The blob may be lost: a gap once it was said three times, an hour or more apart.
     MaybeLost,
     /// The blob's address is taken from a new listing.
     ListAgain,

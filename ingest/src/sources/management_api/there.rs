@@ -1,8 +1,8 @@
 //! What time it is at the service, by the `Date` of its answers.
 //!
-//! Windows end before the service's now and not before ours: a machine whose clock is off would list what is not yet there,
-//! or what is gone. The earliest of the last 8 answers counts: one that is wrong must not move a window into the future,
-//! where it would end before what belongs into it.
+//! Windows end before the service's now where its clock is behind ours: what is not yet there cannot be listed. They never
+//! end after our own now: a date that is wrong, on the first answer or on all of them, would move the cursor and the
+//! watermark into the future, and nothing moves them back. The earliest of the last 8 answers counts.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -18,10 +18,10 @@ const ANSWERS: usize = 8;
 pub(super) struct There(Mutex<VecDeque<i64>>);
 
 impl There {
-    /// What time it is there; here, before the first answer.
+    /// What time it is there, and never later than here.
     pub(super) fn now(&self, clock: &Clock) -> Micros {
         let ahead = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        clock.now().plus(ahead.iter().copied().min().unwrap_or_default())
+        clock.now().plus(ahead.iter().copied().min().unwrap_or_default().min(0))
     }
 
     /// Takes in the date of an answer that has just come, to what was sent then.
@@ -46,6 +46,20 @@ fn how_far_ahead(there: Micros, sent_at: Micros, received_at: Micros) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Law: whatever dates came, in whatever order and number, it is not later there than here, and a clock that is behind
+    /// is followed.
+    #[test]
+    fn it_is_never_later_there_than_here() {
+        let (clock, there) = (Clock::manual(Micros(1000 * SECOND)), There::default());
+        assert_eq!(there.now(&clock), clock.now(), "nothing has answered");
+        for answers in 1..=2 * ANSWERS {
+            there.note(Some(Micros(9000 * SECOND)), clock.now(), &clock);
+            assert_eq!(there.now(&clock), clock.now(), "{answers} answers");
+        }
+        there.note(Some(Micros(400 * SECOND)), clock.now(), &clock);
+        assert_eq!(there.now(&clock), Micros(400 * SECOND));
+    }
 
     #[test]
     fn a_clock_that_may_show_the_same_is_not_ahead() {
