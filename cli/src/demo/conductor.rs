@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pipeline::Clock;
 use schemas::Micros;
-use schemas::time::{DAY, HOUR, SECOND};
+use schemas::time::{DAY, HOUR, MINUTE, SECOND};
 use simulator::feed::CONTENT_TYPES;
 use simulator::outlet::{Outlet, STEP};
 use simulator::tenant::DELAY_MAX;
@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(1);
 /// How many looks there are between two counts of what has arrived.
 const LOOKS: u32 = 50;
 /// Two virtual days in which nothing of what is missing arrives: nothing more will.
-const PATIENT_LOOKS: u32 = 17_280;
+const PATIENT_LOOKS: u32 = 2_880;
 /// Listings may be so far behind; beyond it the clock creeps.
 const BEHIND_MAX: i64 = 12 * HOUR;
 /// How far it creeps, so that whoever waits for a moment gets there.
@@ -112,7 +112,7 @@ impl Conductor<'_> {
     /// Lets time pass for whoever waits for it.
     async fn let_pass(&self, looks: u32) {
         for _ in 0..looks {
-            self.clock.set(self.clock.now().plus(10 * SECOND));
+            self.clock.set(self.clock.now().plus(MINUTE));
             tokio::time::sleep(LOOK).await;
         }
     }
