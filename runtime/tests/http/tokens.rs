@@ -129,6 +129,21 @@ async fn a_wrong_secret_is_said_and_asked_once_a_minute() {
     assert_eq!(bench.get().await.as_deref(), Ok("a"));
 }
 
+/// The pause begins when the answer is there: an exchange that took longer than it must not be followed by the next one.
+#[tokio::test]
+async fn a_slow_refusal_is_followed_by_its_whole_pause() {
+    let body = br#"{"error":"invalid_client","error_codes":[7000215]}"#;
+    let bench = bench(vec![answer("401 Unauthorized", "", body), granted("a", "100")]).await;
+    // The clock goes on while the answer is on its way.
+    let (refused, ()) = tokio::join!(bench.get(), async { bench.at(70) });
+    assert!(refused.is_err());
+    bench.at(129);
+    assert!(bench.get().await.is_err());
+    assert_eq!(bench.wire.asked().len(), 1);
+    bench.at(130);
+    assert_eq!(bench.get().await.as_deref(), Ok("a"));
+}
+
 #[tokio::test]
 async fn a_certificate_signs_what_entra_can_check() {
     // Of ours for this test: `ring` makes no RSA keys.
