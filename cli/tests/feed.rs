@@ -173,3 +173,18 @@ fn a_run_polls_until_it_is_told_to_stop_and_goes_on_from_there() {
     assert_eq!(served(), 2, "nothing is fetched twice");
     assert!(feed.wait_for_findings(1) >= bytes);
 }
+
+/// Whoever stops a demo must not read its exit code as "everything was found".
+#[test]
+fn a_demo_that_is_stopped_says_that_it_did_not_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let program = Path::new(env!("CARGO_BIN_EXE_weir"));
+    let demo = Process::start(program, &["--log", "info", "demo"], &log);
+    let begun =
+        || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("the subscription is started"));
+    assert!((0..LOOKS_MAX).any(|_| begun()), "it never began");
+    let ended = demo.stop();
+    assert_eq!(ended.status.code(), Some(75), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("everything planted was found"), "{}", ended.stdout);
+}
