@@ -16,7 +16,6 @@ use runtime::shutdown::Shutdown;
 use schemas::Topic;
 use schemas::time::{DAY, HOUR};
 use simulator::faults::ContentFaults;
-use simulator::outlet::Outlet;
 use simulator::{Fault, FaultRule, Faults, Part, Route, When};
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +42,7 @@ const DAY_OF_ATTACK: i64 = 21;
 const DAYS: i64 = DAY_OF_ATTACK + 1;
 const WITNESS: &str = "weir.demo";
 /// When Splunk goes away on the day of the attack, and for how long: while findings come.
-const SPLUNK_AWAY: (i64, i64) = (5 * HOUR, 4 * HOUR);
+const SPLUNK_AWAY: (i64, i64) = (5 * HOUR, 10 * HOUR);
 /// Before the day of the attack one blob in so many is gone when it is asked for, so that a loss is to be seen.
 const GONE_ONE_IN: u64 = 2000;
 
@@ -55,13 +54,22 @@ pub(crate) async fn demo(args: &DemoArgs, screen: &Screen) -> anyhow::Result<Exi
     let stop = shutdown.token().child_token();
     let listen = ([127, 0, 0, 1], 0).into();
     let head = "log: {memory: {partitions: 4}}\n".to_owned();
-    let play =
-        Play { seed: args.seed, listen, clock: clock.clone(), faults: faults(args.seed), head, keeps: false };
-    let scene = Scene::open(folder.path(), play).await?;
+    let play = Play {
+        seed: args.seed,
+        records_per_hour: 0,
+        days: None,
+        lead: 0,
+        listen,
+        clock: clock.clone(),
+        faults: faults(args.seed),
+        head,
+        keeps: false,
+    };
+    let (scene, outlet) = Scene::open(folder.path(), play).await?;
     let live = Arc::new(Live::new(screen.bar(), scene.simulator.clone(), DAYS, args.follow));
     live.say(&opening(args.seed, &scene));
 
-    let config = Config::read_with_sources(&scene.config)?;
+    let config = Config::read_whole(&scene.config)?;
     let witnessed = Witnessed::default();
     let around = Surroundings {
         logs: config.log.open(clock.clone(), readers(&config))?,
@@ -83,7 +91,6 @@ pub(crate) async fn demo(args: &DemoArgs, screen: &Screen) -> anyhow::Result<Exi
     let sources = config.sources.into_iter().map(|source| (source, Arc::default())).collect();
     let head = until(all_read.clone(), head::ingest(&around, sources));
 
-    let outlet = Outlet::new(Arc::clone(&scene.tenant), START, scene.simulator.clone(), &scene.exports)?;
     let conductor = Conductor { clock, scene: &scene, outlet, live: &live };
     let moving = async {
         let told = conductor.live(&witnessed, &all_read, &flowed).await;
@@ -130,7 +137,7 @@ fn readers(config: &Config) -> Vec<(String, Vec<Topic>)> {
 }
 
 fn watched() -> Vec<Topic> {
-    std::iter::once(Topic::Event).chain(Topic::findings()).collect()
+    [Topic::Event, Topic::Enriched, Topic::Signal].into_iter().chain(Topic::findings()).collect()
 }
 
 fn witness_seat(witness: Witness) -> Seat {

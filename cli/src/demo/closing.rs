@@ -156,10 +156,10 @@ fn delivered(found: &Held, held: &Held, tally: Option<&Tally>) -> (bool, String)
     let is_right = same == found.standing.len() && held.standing.len() == same && dead == 0;
     let repeated =
         if held.repeated > 0 { format!(", {} of them twice", held.repeated) } else { String::new() };
-    let held_back = if tally.retries > 0 {
-        format!("; held {} times until it was back", tally.retries)
-    } else {
-        String::new()
+    let held_back = match tally.retries {
+        0 => String::new(),
+        1 => "; held once until it was back".to_owned(),
+        times => format!("; held {times} times until it was back"),
     };
     let said = format!(
         "{} revisions found = {} delivered{repeated} + {dead} dead-lettered; holds {same} of {} findings{held_back}",

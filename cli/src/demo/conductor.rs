@@ -21,7 +21,7 @@ use crate::scene::{START, Scene};
 
 /// Listings may be so far behind without being waited for: a service's time is told by the earliest of its latest answers,
 /// and every step sets it a quarter of an hour ahead of those.
-const LAG: i64 = 4 * STEP;
+const LAG: i64 = 8 * STEP;
 /// How long a step waits for the listings before the clock goes on all the same.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How often they are looked at.

@@ -15,7 +15,7 @@ use simulator::Simulator;
 use crate::scene::START;
 use crate::{report, text};
 
-const TEMPLATE: &str = "{bar:20} {msg}";
+const TEMPLATE: &str = "{bar:8} {msg}";
 
 /// The screen. Shared by whoever has something to say.
 #[derive(Debug)]
@@ -25,9 +25,20 @@ pub(super) struct Live {
     days: i64,
     /// Whether every revision is shown.
     follows: bool,
-    events: AtomicU64,
+    flowed: [AtomicU64; 3],
     findings: AtomicU64,
     told_week: AtomicU64,
+}
+
+/// Which stage made what flows by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flowing {
+    /// Ingest: events.
+    Event,
+    /// Enrich: enriched events.
+    Enriched,
+    /// Match: signals to the rules about many events.
+    Signal,
 }
 
 impl Live {
@@ -42,12 +53,29 @@ impl Live {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
         let zero = AtomicU64::default;
-        Self { bar, simulator, days, follows, events: zero(), findings: zero(), told_week: zero() }
+        Self {
+            bar,
+            simulator,
+            days,
+            follows,
+            flowed: Default::default(),
+            findings: zero(),
+            told_week: zero(),
+        }
     }
 
-    /// An event arrived.
-    pub(super) fn event(&self) {
-        self.events.fetch_add(1, Ordering::Relaxed);
+    /// One more of these.
+    pub(super) fn flowed(&self, what: Flowing) {
+        self.count(what).fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count(&self, what: Flowing) -> &AtomicU64 {
+        let [events, enriched, signals] = &self.flowed;
+        match what {
+            Flowing::Event => events,
+            Flowing::Enriched => enriched,
+            Flowing::Signal => signals,
+        }
     }
 
     /// A revision of a finding came. What is worth waking somebody is shown at once, the rest is counted.
@@ -86,12 +114,16 @@ impl Live {
     }
 
     fn progress(&self, day: i64) -> String {
-        let (events, findings) = (self.events.load(Ordering::Relaxed), self.findings.load(Ordering::Relaxed));
+        let so_far = |what| self.count(what).load(Ordering::Relaxed);
         let (splunk, rows) = self.simulator.taken();
         format!(
-            "day {:2} of {}: {events} events, {findings} findings; taken by Splunk {splunk}, by Sentinel {rows}",
+            "day {:2} of {}: {} events, {} enriched, {} signals, {} findings; Splunk {splunk}, Sentinel {rows}",
             day.min(self.days),
             self.days,
+            so_far(Flowing::Event),
+            so_far(Flowing::Enriched),
+            so_far(Flowing::Signal),
+            self.findings.load(Ordering::Relaxed),
         )
     }
 }

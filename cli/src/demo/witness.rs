@@ -1,4 +1,4 @@
-//! Looks at what flows by, from beside it: a group of its own over the events, and one over the findings.
+//! Looks at what flows by, from beside it: a group of its own over what every stage writes.
 //!
 //! It remembers of each event its id and the name that the tenant has for it (the record's `Id`, or the run's id), so that at
 //! the end everything that happened can be held against everything that arrived.
@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::BoxFuture;
 use pipeline::log::{Assignment, Batch, Incoming};
 use pipeline::{Halt, Outcome, Stage, Work};
+use schemas::enriched::EnrichedEvent;
 use schemas::finding::Finding;
-use schemas::watermark::Watermark;
-use schemas::{Event, EventId, StageName, Topic, TopicPartition};
+use schemas::signal::Signal;
+use schemas::{Event, EventId, Message as _, StageName, TopicPartition, codec};
 
-use super::live::Live;
+use super::live::{Flowing, Live};
 
 /// What has been seen.
 #[derive(Debug, Default)]
@@ -45,20 +46,29 @@ pub(super) struct Witness {
 impl Witness {
     fn note(&self, record: &Incoming) {
         let Some(value) = record.value.as_deref() else { return };
-        let mut seen = self.witnessed.lock();
-        if record.at.topic == Topic::Event {
-            if schemas::decode::<Watermark>(value).is_ok() {
-                return;
-            }
-            let Ok(event) = schemas::decode::<Event>(value) else { return };
-            self.live.event();
-            seen.runs += u64::from(event.activity.run.is_some());
-            let name = event.activity.run.map_or(event.native_id, |run| run.id);
-            seen.events.insert(event.id, name);
-        } else if let Ok(finding) = schemas::decode::<Finding>(value) {
-            self.live.finding(&finding);
-            seen.revisions.push(finding);
+        // Watermarks flow between them.
+        match codec::schema_id(value) {
+            Ok(Event::SCHEMA_ID) => self.event(value),
+            Ok(EnrichedEvent::SCHEMA_ID) => self.live.flowed(Flowing::Enriched),
+            Ok(Signal::SCHEMA_ID) => self.live.flowed(Flowing::Signal),
+            Ok(Finding::SCHEMA_ID) => self.finding(value),
+            Ok(_) | Err(_) => {}
         }
+    }
+
+    fn event(&self, value: &[u8]) {
+        let Ok(event) = schemas::decode::<Event>(value) else { return };
+        self.live.flowed(Flowing::Event);
+        let mut seen = self.witnessed.lock();
+        seen.runs += u64::from(event.activity.run.is_some());
+        let name = event.activity.run.map_or(event.native_id, |run| run.id);
+        seen.events.insert(event.id, name);
+    }
+
+    fn finding(&self, value: &[u8]) {
+        let Ok(finding) = schemas::decode::<Finding>(value) else { return };
+        self.live.finding(&finding);
+        self.witnessed.lock().revisions.push(finding);
     }
 }
 
