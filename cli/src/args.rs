@@ -28,7 +28,7 @@ pub(crate) enum Command {
     /// Run worker 3: enriched events become findings.
     Detect(WorkerArgs),
     /// Run worker 4: findings reach their receivers.
-    Sink(WorkerArgs),
+    Sink(SinkArgs),
     /// Look at the rules, test them, check them.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// Look after the topics of a Kafka log.
     #[command(subcommand)]
     Topics(TopicsCommand),
+    /// Look after the schemas in the schema registry of a Kafka log.
+    #[command(subcommand)]
+    Schema(SchemaCommand),
 }
 
 /// How findings are printed.
@@ -104,6 +107,15 @@ pub(crate) struct WorkerArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct SinkArgs {
+    #[command(flatten)]
+    pub(crate) worker: WorkerArgs,
+    /// Run this sink and no other of the configuration: each in a process of its own, so that one cannot stop another.
+    #[arg(long, value_name = "SINK")]
+    pub(crate) only: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
     /// The configuration.
     #[arg(short, long, value_name = "FILE")]
@@ -143,18 +155,25 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct SimulateArgs {
     /// Where everything lies: the configuration for `weir run`, what the receivers accepted. A folder that was used before
-    /// goes on where it was left.
+    /// goes on where it was left, with what it was begun with.
     #[arg(long, value_name = "DIR")]
     pub(crate) folder: PathBuf,
-    /// Decides who lives in the tenant, what they do, and what is done to them.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) seed: u64,
+    /// Decides who lives in the tenant, what they do, and what is done to them. 1 without it.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
     /// Where the services listen.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
     pub(crate) listen: std::net::SocketAddr,
-    /// How many seconds pass in one; the configuration tells `weir run` the same.
-    #[arg(long, value_name = "N", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) rate: u32,
+    /// How many seconds pass in one; the configuration tells `weir run` the same. 3600 without it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rate: Option<u32>,
+    /// At least so many audit records an hour; what people do not make is added as reading. 18000 are five a second.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub(crate) records_per_hour: Option<u32>,
+    /// So many days only, the last of them the day of the attack (the Monday after where that is a weekend); once its last
+    /// records have come, nothing more happens. Without it: three weeks, the attack, and life goes on.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) days: Option<u16>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -219,8 +238,22 @@ pub(crate) enum Tapped {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TopicsCommand {
+    /// Say what differs from the configuration, change nothing.
+    Plan(RunArgs),
     /// Create what is missing; never deletes and never changes a topic whose state is bound to its partitions.
     Apply(RunArgs),
+    /// Print the least rights of each worker on the brokers, as commands for `kafka-acls`. Nothing is connected to.
+    Rights(RunArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// Show what `apply` would do; change nothing.
+    Plan(RunArgs),
+    /// Register what is missing and hold every subject to full compatibility; never deletes.
+    Apply(RunArgs),
+    /// Say for each schema whether it is registered, or would be taken.
+    Check(RunArgs),
 }
 
 fn severity(name: &str) -> Result<schemas::finding::Severity, String> {

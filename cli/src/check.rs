@@ -17,7 +17,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Reads the configuration, and opens the log and the sinks unless told not to.
 pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::read_with_sources(&args.config)?;
+    let config = Config::read_to_check(&args.config)?;
     let mut text = format!(
         "{}: {}, {}, {}\n",
         args.config.display(),
@@ -26,6 +26,7 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         count(config.sinks.len(), "sink")
     );
     if !args.offline {
+        config.log.settle_schemas().await?;
         let logs = config.log.open(Clock::machine(), config.readers())?;
         tokio::time::timeout(ANSWERS_WITHIN, answers(logs.as_ref()))
             .await

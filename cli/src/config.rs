@@ -43,20 +43,48 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Reads and checks all of it: what `check` does is what every worker does.
+    /// What whoever neither reads sources nor delivers to sinks needs. Those that are there are checked all the same;
+    /// over a log that processes share, each worker may have a file with its own sections only.
     ///
     /// # Errors
     /// [`WrongConfig`] with every problem.
     pub(crate) fn read(path: &Path) -> Result<Self, WrongConfig> {
-        Self::read_with(path, Here::No)
+        Self::read_with(path, |_| Needs { sources: false, sinks: false, here: Here::No })
     }
 
-    /// The same for whoever reads the sources: their files must be there.
+    /// The same for whoever reads the sources: there must be one, and its files.
     ///
     /// # Errors
     /// [`WrongConfig`] with every problem.
     pub(crate) fn read_with_sources(path: &Path) -> Result<Self, WrongConfig> {
-        Self::read_with(path, Here::Yes)
+        Self::read_with(path, |_| Needs { sources: true, sinks: false, here: Here::Yes })
+    }
+
+    /// The same for whoever delivers: there must be a sink.
+    ///
+    /// # Errors
+    /// [`WrongConfig`] with every problem.
+    pub(crate) fn read_with_sinks(path: &Path) -> Result<Self, WrongConfig> {
+        Self::read_with(path, |_| Needs { sources: false, sinks: true, here: Here::No })
+    }
+
+    /// The same for whoever does all of it.
+    ///
+    /// # Errors
+    /// [`WrongConfig`] with every problem.
+    pub(crate) fn read_whole(path: &Path) -> Result<Self, WrongConfig> {
+        Self::read_with(path, |_| Needs { sources: true, sinks: true, here: Here::Yes })
+    }
+
+    /// The same for whoever only wants to know whether it is right: on Kafka it may be the file of one worker.
+    ///
+    /// # Errors
+    /// [`WrongConfig`] with every problem.
+    pub(crate) fn read_to_check(path: &Path) -> Result<Self, WrongConfig> {
+        Self::read_with(path, |log| {
+            let is_whole = !matches!(log, LogConfig::Kafka { .. });
+            Needs { sources: is_whole, sinks: is_whole, here: Here::Yes }
+        })
     }
 
     /// Every group of the flow, with what it reads.
@@ -68,7 +96,7 @@ impl Config {
         readers
     }
 
-    fn read_with(path: &Path, here: Here) -> Result<Self, WrongConfig> {
+    fn read_with(path: &Path, needs: fn(&LogConfig) -> Needs) -> Result<Self, WrongConfig> {
         let document = Document::read(path).map_err(|error| lines(&error))?;
         let problems = Problems::default();
         let root = document.root(&problems);
@@ -76,10 +104,14 @@ impl Config {
         let limits = read_limits(&root.section("limits"));
         let clock = read_clock(&root);
         let admin = AdminConfig::read(&root);
-        let sources = ingest::config::read_all(&root, here, &limits);
+        let needs = needs(&log);
+        let has_sources = needs.sources || root.has("sources");
+        let sources =
+            if has_sources { ingest::config::read_all(&root, needs.here, &limits) } else { Vec::new() };
         let enrich = EnrichConfig::read(&root.section("enrich"));
         let folder = rules_folder(&root);
-        let sinks = SinkConfig::read_all(&root);
+        let has_sinks = needs.sinks || root.has("sinks");
+        let sinks = if has_sinks { SinkConfig::read_all(&root) } else { Vec::new() };
         root.finish();
         let found = problems.into_result().map_err(|error| lines(&error));
         match (found, load_rules(folder.as_deref())) {
@@ -87,6 +119,14 @@ impl Config {
             (found, rules) => Err(join(found.err(), rules.err())),
         }
     }
+}
+
+/// Which sections must be there.
+struct Needs {
+    sources: bool,
+    sinks: bool,
+    /// Whether the sources' files must be there, too.
+    here: Here,
 }
 
 /// What a scan takes of a configuration.
@@ -159,4 +199,49 @@ fn lines(error: &runtime::config::ConfigError) -> WrongConfig {
 
 fn join(first: Option<WrongConfig>, second: Option<WrongConfig>) -> WrongConfig {
     WrongConfig(first.into_iter().chain(second).flat_map(|wrong| wrong.0).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KAFKA: &str = "log: {kafka: {bootstrap: \"kafka:9092\"}}\n";
+    const SOURCES: &str = "sources: [{name: a, kind: files, paths: [/nowhere], watch: true}]\n";
+    const SINKS: &str = "sinks: [{name: b, kind: jsonl, path: b.jsonl}]\n";
+
+    type Read = fn(&Path) -> Result<Config, WrongConfig>;
+
+    /// What each way of reading says is not there: sources, sinks.
+    fn missing(text: &str) -> Vec<(bool, bool)> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weir.yaml");
+        std::fs::write(&path, text).unwrap();
+        let ways: [Read; 5] = [
+            Config::read,
+            Config::read_with_sources,
+            Config::read_with_sinks,
+            Config::read_whole,
+            Config::read_to_check,
+        ];
+        let told = ways.map(|read| read(&path).err().map(|wrong| wrong.0.join("\n")).unwrap_or_default());
+        told.iter().map(|told| (told.contains("one source"), told.contains("one sink"))).collect()
+    }
+
+    #[test]
+    fn each_worker_needs_its_own_sections_only() {
+        let (none, source, sink, both) = ((false, false), (true, false), (false, true), (true, true));
+        assert_eq!(missing(KAFKA), [none, source, sink, both, none]);
+        assert_eq!(missing(&format!("{KAFKA}{SOURCES}")), [none, none, sink, sink, none]);
+        assert_eq!(missing(&format!("{KAFKA}{SINKS}")), [none, source, none, source, none]);
+        assert_eq!(missing(SOURCES), [none, none, sink, sink, sink], "an embedded log has one process only");
+    }
+
+    #[test]
+    fn a_section_that_is_not_needed_is_checked_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weir.yaml");
+        std::fs::write(&path, format!("{KAFKA}sinks: [{{name: b, kind: jsonl}}]\n")).unwrap();
+        let told = Config::read(&path).err().unwrap().0.join("\n");
+        assert!(told.contains("path"), "{told}");
+    }
 }

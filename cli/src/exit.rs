@@ -5,9 +5,11 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use ingest::IngestError;
+use pipeline::Halt;
 use pipeline::LogError;
 use pipeline::worker::WorkerError;
 use runtime::admin::AdminError;
+use runtime::registry::RegistryError;
 use sink::SinkError;
 
 /// A finding was as severe as `--fail-on` says.
@@ -66,14 +68,20 @@ fn of(error: &anyhow::Error) -> u8 {
         if cause.is::<AdminError>() {
             return MISSING;
         }
+        if let Some(error) = cause.downcast_ref::<RegistryError>() {
+            return of_registry(error);
+        }
         if cause.is::<Stopped>() {
             return LATER;
         }
         if let Some(error) = cause.downcast_ref::<LogError>() {
             return of_log(error);
         }
-        if let Some(WorkerError::Log(error)) = cause.downcast_ref::<WorkerError>() {
-            return of_log(error);
+        match cause.downcast_ref::<WorkerError>() {
+            Some(WorkerError::Log(error) | WorkerError::Stage { halt: Halt::Log(error), .. }) => {
+                return of_log(error);
+            }
+            Some(WorkerError::Stage { .. }) | None => {}
         }
         match cause.downcast_ref::<IngestError>() {
             Some(IngestError::Log(error)) => return of_log(error),
@@ -99,9 +107,17 @@ fn of_sink(error: &SinkError) -> u8 {
     }
 }
 
+fn of_registry(error: &RegistryError) -> u8 {
+    match error {
+        RegistryError::Away(_) | RegistryError::Missing(_) | RegistryError::NoRegistry(_) => MISSING,
+        RegistryError::Refused(_) => REFUSED,
+        RegistryError::Incompatible(_) | RegistryError::Invalid(_) | RegistryError::Settings(_) => CONFIG,
+    }
+}
+
 fn of_log(error: &LogError) -> u8 {
     match error {
-        LogError::Missing(_) | LogError::Unusable(_) => MISSING,
+        LogError::Missing(_) | LogError::Unusable(_) | LogError::TooLarge(_) => MISSING,
         LogError::Refused(_) => REFUSED,
         LogError::Full(_) | LogError::Lost(_) | LogError::Fenced(_) => LATER,
     }
@@ -121,15 +137,20 @@ mod tests {
         let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
         let sink = |cause| SinkError::Open { sink: "archive".to_owned(), path: "x".into(), cause };
         let name = || "siem".to_owned();
-        let cases: [(anyhow::Error, u8); 9] = [
+        let cases: [(anyhow::Error, u8); 14] = [
             (Stopped.into(), 75),
             (sink(full()).into(), 78),
             (sink(std::io::ErrorKind::WouldBlock.into()).into(), 75),
             (SinkError::Refused { sink: name(), what: String::new() }.into(), 77),
             (SinkError::Away { sink: name(), cause: String::new() }.into(), 69),
             (WrongConfig(Vec::new()).into(), 78),
+            (RegistryError::Away(String::new()).into(), 69),
+            (RegistryError::Missing(vec![name()]).into(), 69),
+            (RegistryError::Refused(401).into(), 77),
+            (RegistryError::Incompatible(name()).into(), 78),
             (full().into(), 74),
             (WorkerError::Log(LogError::Full("the disk".to_owned())).into(), 75),
+            (WorkerError::Stage { stage: "match", halt: Halt::Log(LogError::Refused(name())) }.into(), 77),
             (anyhow::anyhow!("something else"), 70),
         ];
         for (error, expected) in cases {

@@ -18,6 +18,7 @@ use crate::{report, text};
 pub(crate) async fn findings(args: &FindingsArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::listen()?;
     let config = Config::read(&args.config)?;
+    config.log.settle_schemas().await?;
     let mut following =
         Following::new(config.log.reader().await?, Topic::findings(), shutdown.token().clone());
     let least = args.least.unwrap_or(Severity::Info);

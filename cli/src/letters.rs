@@ -92,7 +92,7 @@ impl Stage for LettersStage {
     fn work<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Work, Halt>> {
         Box::pin(async move {
             if let Err(error) = self.write(batch) {
-                let halt = Halt(format!("cannot write the dead letters: {error}"));
+                let halt = Halt::Cause(format!("cannot write the dead letters: {error}"));
                 // Only the first one stops the stage.
                 drop(self.lost.set(error));
                 return Err(halt);

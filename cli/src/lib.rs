@@ -15,10 +15,12 @@ pub mod head;
 mod letters;
 mod progress;
 mod report;
+mod rights;
 mod rules;
 mod run;
 mod scan;
 mod scene;
+mod schema;
 mod simulate;
 pub mod stages;
 mod tap;
@@ -74,5 +76,6 @@ async fn dispatch(command: Command, screen: &Screen) -> anyhow::Result<ExitCode>
         Command::Findings(args) => findings::findings(&args).await,
         Command::Tap(args) => tap::tap(&args).await,
         Command::Topics(command) => topics::topics(&command).await,
+        Command::Schema(command) => schema::schema(&command).await,
     }
 }

@@ -17,9 +17,10 @@ use crate::{head, report, stages};
 pub(crate) async fn run(args: &RunArgs, screen: &Screen) -> anyhow::Result<ExitCode> {
     // First of all: a stop that comes while the rules are read is a stop too.
     let shutdown = Shutdown::listen()?;
-    let config = Config::read_with_sources(&args.config)?;
+    let config = Config::read_whole(&args.config)?;
     let clock = config.clock.clone();
     let watch = Watch::open(&config.admin, &clock, shutdown.token()).await?;
+    config.log.settle_schemas().await?;
     let around = Surroundings {
         logs: config.log.open(clock.clone(), config.readers())?,
         member: "0".to_owned(),
@@ -42,7 +43,7 @@ pub(crate) async fn run(args: &RunArgs, screen: &Screen) -> anyhow::Result<ExitC
     let head = head::ingest(&around, sources);
     let done = flow::run_seen(&around, head, levels, |stages| {
         seen.extend(stages);
-        watch.all(seen)
+        watch.all(around.logs.as_ref(), seen)
     })
     .await;
     bar.finish().await;

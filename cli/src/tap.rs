@@ -25,6 +25,7 @@ use crate::{report, text};
 pub(crate) async fn tap(args: &TapArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::listen()?;
     let config = Config::read(&args.config)?;
+    config.log.settle_schemas().await?;
     let mut following =
         Following::new(config.log.reader().await?, topics(args.stage), shutdown.token().clone());
     if args.new {

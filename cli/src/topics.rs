@@ -1,37 +1,45 @@
-//! `weir topics apply`: creates what a Kafka log is missing.
+//! `weir topics plan|apply`: what the topics of a Kafka log should be like, and making what is missing.
 
 use std::process::ExitCode;
 
 use crate::args::{RunArgs, TopicsCommand};
 use crate::config::Config;
 use crate::exit::{self, WrongConfig};
+use crate::rights;
 use runtime::config::LogConfig;
-use runtime::kafka::KafkaLogs;
+use runtime::kafka::{KafkaLogs, TopicChange};
 
-/// Applies the topics.
+/// Says what differs, and changes it where that was asked for; exit code 78 where only an operator can.
 pub(crate) async fn topics(command: &TopicsCommand) -> anyhow::Result<ExitCode> {
-    match command {
-        TopicsCommand::Apply(args) => apply(args).await,
-    }
-}
-
-async fn apply(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let (TopicsCommand::Plan(args) | TopicsCommand::Apply(args) | TopicsCommand::Rights(args)) = command;
     let config = Config::read(&args.config)?;
     let (LogConfig::Kafka { client, .. }, Some(plan)) = (&config.log, config.log.topic_plan()) else {
-        let message = "only a Kafka log has topics to create; the others make their own";
-        return Err(WrongConfig(vec![format!("{}: {message}", args.config.display())]).into());
+        return Err(no_topics(args).into());
     };
-    let logs = KafkaLogs::new(client.clone())?;
-    let changes = logs.apply_topics(&plan).await?;
-    logs.close().await;
-    let mut text: String = changes.iter().map(|change| format!("{change}\n")).collect();
-    if changes.is_empty() {
-        text.push_str("every topic is as it should be\n");
+    if let TopicsCommand::Rights(_) = command {
+        crate::text::print(&rights::commands(&config, client))?;
+        return Ok(ExitCode::SUCCESS);
     }
-    crate::text::print(&text)?;
-    Ok(if changes.iter().all(|change| change.is_applied()) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(exit::CONFIG)
-    })
+    let logs = KafkaLogs::new(client.clone())?;
+    let changes = match command {
+        TopicsCommand::Apply(_) => logs.apply_topics(&plan).await?,
+        TopicsCommand::Plan(_) | TopicsCommand::Rights(_) => logs.plan_topics(&plan).await?,
+    };
+    logs.close().await;
+    crate::text::print(&said(&changes))?;
+    let is_settled = changes.iter().all(|change| change.is_applied());
+    Ok(if is_settled { ExitCode::SUCCESS } else { ExitCode::from(exit::CONFIG) })
+}
+
+fn no_topics(args: &RunArgs) -> WrongConfig {
+    let message = "only a Kafka log has topics to create; the others make their own";
+    WrongConfig(vec![format!("{}: {message}", args.config.display())])
+}
+
+/// A difference a line.
+fn said(changes: &[TopicChange]) -> String {
+    if changes.is_empty() {
+        return "every topic is as it should be\n".to_owned();
+    }
+    changes.iter().map(|change| format!("{change}\n")).collect()
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use pipeline::Clock;
+use pipeline::{Clock, Logs};
 use runtime::admin::{Admin, AdminConfig, Metrics, Probes, Watched};
 use tokio_util::sync::CancellationToken;
 
@@ -34,12 +34,12 @@ impl Watch {
         Ok(Self { admin, metrics, probes })
     }
 
-    /// These are all there are: sources and stages.
+    /// These are all there are: sources and stages, over this log.
     ///
     /// # Errors
     /// When two say one thing in two ways: a defect.
-    pub(crate) fn all(&self, seen: Vec<Seen>) -> anyhow::Result<()> {
-        let (mut measures, mut watched) = (Vec::new(), Vec::new());
+    pub(crate) fn all(&self, logs: &dyn Logs, seen: Vec<Seen>) -> anyhow::Result<()> {
+        let (mut measures, mut watched) = (logs.measures(), Vec::new());
         for Seen { title, role, counters, measures: own } in seen {
             measures.extend(own);
             watched.push(Watched { title, role, counters });

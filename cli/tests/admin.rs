@@ -225,7 +225,8 @@ fn families() -> BTreeSet<Family> {
         Box::new(CorrelateStage::new(rules, logs, clock.clone())),
         Box::new(SinkStage::new("archive", Box::new(Collect::new(Collected::default())), clock.clone())),
     ];
-    let mut measures: Vec<Arc<dyn Measure>> = vec![Arc::new(runtime::admin::BuildInfo)];
+    let mut measures: Vec<Arc<dyn Measure>> =
+        vec![Arc::new(runtime::admin::BuildInfo), Arc::new(runtime::kafka::KafkaMetrics::default())];
     measures.extend(ingest::metrics::measures("exports", &Arc::default(), &Arc::default(), clock.clone()));
     measures.extend(stages.iter().flat_map(|stage| stage.measures(&counters, &clock)));
     measures.iter().flat_map(|measure| measure.families()).collect()
@@ -286,13 +287,15 @@ fn names_have_their_worker_their_unit_and_no_label_that_grows() {
         "content_type",
         "code",
         "version",
+        "group",
+        "topic",
     ];
     let families = families();
     let names: BTreeSet<&str> = families.iter().map(|family| family.name.as_str()).collect();
     assert_eq!(names.len(), families.len(), "one name has one kind, one set of labels and one meaning");
     for family in &families {
         let worker = family.name.strip_prefix("weir_").and_then(|rest| rest.split('_').next()).unwrap();
-        assert!(["ingest", "enrich", "detect", "sink", "build"].contains(&worker), "{}", family.name);
+        assert!(["ingest", "enrich", "detect", "sink", "log", "build"].contains(&worker), "{}", family.name);
         assert!(family.labels.iter().all(|label| closed.contains(label)), "{family:?}");
         assert!(!family.name.contains("_ms") && !family.name.contains("milli"), "{}", family.name);
         assert!(family.meaning.ends_with('.') && !family.meaning.contains('|'), "{family:?}");

@@ -1,7 +1,8 @@
-//! The workers as processes of their own over Apache Kafka, killed at random moments: nothing is lost, nothing is there
-//! twice.
+//! The workers as processes of their own over Apache Kafka, two of each: killed at random moments, frozen until others
+//! have their work, their broker restarted. Nothing is lost, nothing is there twice.
 //!
-//! Needs `WEIR_KAFKA=host:port` (`.ci/kafka start`). Ten kills; `WEIR_KILLS=100` for the full count, `WEIR_SEED` for a
+//! Needs `WEIR_KAFKA=host:port` (`.ci/kafka start`), where Kafka tests are wanted; the broker that is restarted is one of
+//! its own. Ten kills, two freezes, one restart; `WEIR_KILLS=100` for the full counts, ten times these; `WEIR_SEED` for a
 //! run that was seen before.
 #![expect(
     clippy::unwrap_used,
@@ -11,14 +12,17 @@
     reason = "a test fails so"
 )]
 
-use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use pipeline::Clock;
-use runtime::kafka::{KafkaConfig, KafkaLogs};
 
 #[path = "support/audit.rs"]
 mod audit;
+#[path = "support/broker.rs"]
+mod broker;
+#[path = "support/crew.rs"]
+mod crew;
 #[path = "support/folded.rs"]
 mod folded;
 #[path = "support/load.rs"]
@@ -30,167 +34,208 @@ mod random;
 #[path = "support/six.rs"]
 mod six;
 
-use audit::{Audit, audit};
-use folded::fold;
+use broker::Broker;
+use crew::{BATCH_RECORDS, Crew, WORKERS, undisturbed};
 use process::Process;
 use random::{Random, say};
 
-const COPIES: usize = 10;
-const WORKERS: [&str; 4] = ["ingest", "enrich", "detect", "sink"];
-/// Small, so that a run is many steps.
-const BATCH_RECORDS: usize = 64;
+const COPIES: usize = 30;
+/// As it is by default: whoever is killed and comes back is a new member of its group.
+const STATIC: bool = false;
+const MEMBERS: [&str; 2] = ["a", "b"];
 /// So many kills on one log, then the next: all of them would not fit into the time that its records take.
-const KILLS_A_LOG: usize = 5;
-/// From one kill to the next.
-const BETWEEN_KILLS: Duration = Duration::from_secs(4);
+const KILLS_A_LOG: usize = 10;
+/// On each log, beside its kills.
+const FREEZES_A_LOG: usize = 2;
+/// From one blow to the next, where nothing else is waited for.
+const BETWEEN: Duration = Duration::from_secs(2);
+/// From a delivery to the blow.
+const DELIVERED: Duration = Duration::from_millis(200);
+/// A look at what changes by itself.
+const LOOK: Duration = Duration::from_millis(50);
+/// So many looks for a delivery: ten seconds, longer than a group waits for who was killed.
+const LOOKS_MAX: usize = 200;
+/// Longer than a session lasts (6 s), so that others have the work when the frozen one wakes.
+const FROZEN: Duration = Duration::from_secs(7);
+/// And sometimes longer than a transaction may take (10 s).
+const FROZEN_LONGER: Duration = Duration::from_secs(4);
 
-/// A log of its own on the broker, with its configuration.
-struct Store {
-    folder: PathBuf,
-    program: PathBuf,
-    config: String,
-    kafka: KafkaConfig,
-    kills: usize,
+/// What can happen to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blow {
+    Kill,
+    Freeze,
+    Restart,
 }
 
-impl Store {
-    fn new(folder: PathBuf, broker: &str, sources: &[PathBuf]) -> Self {
-        std::fs::create_dir(&folder).unwrap();
-        let prefix = format!("kills-{:x}-{}.", Clock::machine().now().0, std::process::id());
-        let text = format!(
-            "log:
-  kafka:
-    bootstrap: {broker}
-    prefix: {prefix}
-    partitions: 3
-    session_timeout: 2s
-    transaction_timeout: 10s
-    revoke_within: 2s
-    settings: {{heartbeat.interval.ms: 200}}
-sources: [{{name: exports, kind: files, paths: [{}]}}]
-sinks: [{{name: archive, kind: jsonl, path: {}}}]
-limits: {{records_max: {BATCH_RECORDS}}}
-",
-            sources.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
-            folder.join("findings.jsonl").display(),
-        );
-        let config = folder.join("weir.yaml");
-        std::fs::write(&config, text).unwrap();
-        let kafka = KafkaConfig { prefix, ..KafkaConfig::new(broker) };
-        let program = folder.with_file_name("weir");
-        let store = Self { config: config.display().to_string(), program, folder, kafka, kills: 0 };
-        store.ends_well(store.start(&["topics", "apply"]));
-        store
+/// What happens on one log, in any order.
+fn blows(random: &mut Random, kills: usize) -> Vec<Blow> {
+    let mut blows = vec![Blow::Kill; kills.min(KILLS_A_LOG)];
+    blows.extend([Blow::Freeze; FREEZES_A_LOG]);
+    blows.push(Blow::Restart);
+    for last in (1..blows.len()).rev() {
+        blows.swap(last, usize::try_from(random.below(last as u64 + 1)).unwrap());
     }
+    blows
+}
 
-    fn start(&self, words: &[&str]) -> Process {
-        Process::start(&self.program, &[words, &["-c", &self.config]].concat(), &self.folder.join("log"))
-    }
+struct Worker {
+    name: &'static str,
+    member: &'static str,
+    process: Process,
+}
 
-    fn work(&self, worker: &str) -> Process {
-        self.start(&[worker, "--member", "0"])
-    }
+/// The crew at work, its broker, and what has happened to them.
+struct Struck<'a> {
+    crew: &'a Crew,
+    broker: &'a Broker,
+    workers: Vec<Worker>,
+    /// With the lines delivered before it.
+    blows: Vec<(Blow, &'static str, usize)>,
+}
 
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("log")).unwrap()
-    }
-
-    fn ends_well(&self, process: Process) -> String {
-        let ended = process.end();
-        assert!(ended.status.success(), "{}: {}", ended.status, self.log());
-        ended.stdout
-    }
-
-    /// Kills one worker after the other at random moments and starts it again; then stops them all.
-    fn disturb(&mut self, random: &mut Random, kills: usize) {
-        let mut workers: Vec<(&str, Process)> = WORKERS.iter().map(|name| (*name, self.work(name))).collect();
-        while self.kills < kills.min(KILLS_A_LOG) {
-            let chosen = usize::try_from(random.below(workers.len() as u64)).unwrap();
-            let (name, mut process) = workers.swap_remove(chosen);
-            if let Some(ended) = process.ends_within(random.time(BETWEEN_KILLS)) {
-                assert!(
-                    ended.status.success() && name == "ingest",
-                    "{name}: {}: {}",
-                    ended.status,
-                    self.log()
-                );
-                continue;
+impl<'a> Struck<'a> {
+    fn start(crew: &'a Crew, broker: &'a Broker) -> Self {
+        let mut struck = Self { crew, broker, workers: Vec::new(), blows: Vec::new() };
+        for name in WORKERS {
+            for member in MEMBERS {
+                struck.begin(name, member);
             }
-            self.kills += usize::from(process.kill());
-            workers.push((name, self.work(name)));
         }
-        // Those that were started last are given a moment to take part in the group.
-        let (name, mut last) = workers.pop().unwrap();
-        match last.ends_within(BETWEEN_KILLS / 2) {
-            None => workers.push((name, last)),
-            Some(ended) => assert!(
-                ended.status.success() && name == "ingest",
-                "{name}: {}: {}",
-                ended.status,
-                self.log()
-            ),
+        struck
+    }
+
+    fn begin(&mut self, name: &'static str, member: &'static str) {
+        self.workers.push(Worker { name, member, process: self.crew.work(name, member) });
+    }
+
+    /// How much has been delivered.
+    fn bytes(&self) -> u64 {
+        let size = |member: &&str| std::fs::metadata(self.crew.archive(member)).map_or(0, |file| file.len());
+        MEMBERS.iter().map(size).sum()
+    }
+
+    /// Every other time waits for a delivery. How much longer to wait.
+    fn delivers(&mut self, random: &mut Random) -> Duration {
+        if random.below(2) == 0 {
+            return BETWEEN;
         }
-        for (name, process) in workers {
-            let ended = process.stop();
-            assert!(ended.status.success(), "{name}: {}: {}", ended.status, self.log());
+        let before = self.bytes();
+        for _ in 0..LOOKS_MAX {
+            if self.bytes() > before {
+                break;
+            }
+            let sink = self.workers.iter_mut().find(|worker| worker.name == "sink").unwrap();
+            assert!(sink.process.ends_within(LOOK).is_none(), "a sink has ended: {}", self.crew.log());
+        }
+        DELIVERED
+    }
+
+    /// One of those that are still at work, after a while. Only worker 1 ends by itself, and well.
+    fn any(&mut self, random: &mut Random) -> Worker {
+        let most = self.delivers(random);
+        loop {
+            let chosen = usize::try_from(random.below(self.workers.len() as u64)).unwrap();
+            let mut worker = self.workers.swap_remove(chosen);
+            let Some(ended) = worker.process.ends_within(random.time(most)) else { return worker };
+            let status = ended.status;
+            assert!(
+                status.success() && worker.name == "ingest",
+                "{}: {status}: {}",
+                worker.name,
+                self.crew.log()
+            );
         }
     }
 
-    /// What it holds, and how many lines of its file are repeated.
-    fn audit(&self) -> (Audit, usize) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let found = runtime.block_on(async {
-            let logs = KafkaLogs::new(self.kafka.clone()).unwrap();
-            let found = audit(&logs).await;
-            logs.delete_topics().await.unwrap();
-            logs.close().await;
-            found
-        });
-        let (standing, repeated) = fold(&self.folder.join("findings.jsonl"));
-        assert_eq!(standing, found.findings, "the file says what the log says");
-        (found, repeated)
+    fn strike(&mut self, blow: Blow, random: &mut Random) {
+        let mut worker = self.any(random);
+        let struck = (blow, worker.name, self.crew.delivered().lines().count());
+        match blow {
+            Blow::Kill => {
+                let Worker { name, member, process } = worker;
+                if !process.kill() {
+                    // It ended by itself at the last moment.
+                    assert_eq!(name, "ingest", "{}", self.crew.log());
+                    return self.strike(blow, random);
+                }
+                self.begin(name, member);
+                return self.blows.push(struck);
+            }
+            Blow::Freeze => {
+                tell(&worker.process, "STOP");
+                let ended = worker.process.ends_within(FROZEN + random.time(FROZEN_LONGER));
+                assert!(ended.is_none(), "who is frozen does not end");
+                tell(&worker.process, "CONT");
+            }
+            Blow::Restart => self.broker.restart(),
+        }
+        self.workers.push(worker);
+        self.blows.push(struck);
+    }
+
+    /// Those that were struck last are given a moment to take part in their groups.
+    fn stop(mut self, random: &mut Random) -> Vec<(Blow, &'static str, usize)> {
+        let last = self.any(random);
+        self.workers.push(last);
+        for Worker { name, process, .. } in self.workers {
+            self.crew.stops_well(name, process);
+        }
+        self.blows
     }
 }
 
-fn undisturbed(folder: &Path, broker: &str, sources: &[PathBuf]) -> Audit {
-    let store = Store::new(folder.join("undisturbed"), broker, sources);
-    let clock = Clock::machine();
-    let begin = clock.now().0;
-    store.ends_well(store.start(&["run"]));
-    let took = Duration::from_micros(u64::try_from(clock.now().0 - begin).unwrap());
-    let (reference, repeated) = store.audit();
-    assert_eq!(repeated, 0, "who is not disturbed delivers once");
-    say(&format!("undisturbed: {took:?}, {} findings, {:?}", reference.findings.len(), reference.ledger));
-    assert!(reference.findings.len() > 100);
-    reference
+/// The shell's own: not every system has the program.
+fn tell(process: &Process, signal: &str) {
+    let words = ["-c", "kill -\"$1\" \"$0\"", &process.child.id().to_string(), signal];
+    assert!(Command::new("sh").args(words).status().unwrap().success());
 }
 
-/// Whichever worker is killed, and whenever: the findings, the events and the ledger are those of a run that was left
-/// alone; only lines of the file may be repeated, at most a batch for each kill.
+/// Whichever worker is killed or frozen, and whenever, and wherever they are when the broker restarts: the findings, the
+/// events and the ledger are those of a run that was left alone, and every event, signal and revision of a finding is on
+/// the log once; only lines of the sinks' files may be repeated, at most a batch of each sink for each blow.
 #[test]
-fn workers_on_kafka_that_are_killed_end_as_ones_that_are_not() {
-    let Some(broker) = std::env::var("WEIR_KAFKA").ok().filter(|broker| !broker.is_empty()) else {
+fn workers_on_kafka_that_are_struck_end_as_ones_that_are_not() {
+    if std::env::var("WEIR_KAFKA").is_ok_and(|broker| !broker.is_empty()) {
+        strike_all();
+    } else {
         say("kills_kafka: skipped, because WEIR_KAFKA names no broker");
-        return;
-    };
+    }
+}
+
+fn strike_all() {
     let mut random = Random::seeded("kills_kafka");
     let folder = tempfile::tempdir().unwrap();
     process::program(folder.path());
     let sources = load::write(folder.path(), COPIES, &mut random);
-    let reference = undisturbed(folder.path(), &broker, &sources);
-    let (wanted, mut kills, mut logs) = (random::kills(), 0, 0);
-    while kills < wanted {
-        let mut store = Store::new(folder.path().join(format!("log-{logs}")), &broker, &sources);
-        store.disturb(&mut random, wanted - kills);
-        let rest = store.ends_well(store.start(&["run"]));
-        let (found, repeated) = store.audit();
-        say(&format!("log {logs}: {} kills, {repeated} lines repeated; then\n{rest}", store.kills));
+    let reference = undisturbed(folder.path(), &sources);
+    let broker = Broker::start(folder.path(), &mut random);
+    let clock = Clock::machine();
+    let (wanted, mut counts, mut log) = (random::kills(), [0; 3], 0);
+    while counts[0] < wanted {
+        let begin = clock.now().0;
+        let crew =
+            Crew::new(folder.path().join(format!("log-{log}")), &broker.address, &sources, &MEMBERS, STATIC);
+        let mut struck = Struck::start(&crew, &broker);
+        for blow in blows(&mut random, wanted - counts[0]) {
+            struck.strike(blow, &mut random);
+        }
+        let blows = struck.stop(&mut random);
+        crew.finish();
+        let (found, repeated) = crew.audit();
+        let took = Duration::from_micros(u64::try_from(clock.now().0 - begin).unwrap());
+        let told = blows.iter().map(|(blow, name, lines)| format!("{blow:?} {name} {lines}"));
+        let told = told.collect::<Vec<_>>().join(", ");
+        say(&format!("log {log}: {took:.0?}, {repeated} lines repeated; lines before each blow: {told}"));
         assert_eq!(found.ledger, reference.ledger);
         let differ = || found.findings.symmetric_difference(&reference.findings).collect::<Vec<_>>();
         assert!(found == reference, "other events or findings: {:?}", differ());
-        assert!(repeated <= store.kills * BATCH_RECORDS, "{repeated} lines are repeated");
-        kills += store.kills;
-        logs += 1;
+        assert!(repeated <= blows.len() * MEMBERS.len() * BATCH_RECORDS, "{repeated} lines are repeated");
+        for (count, kind) in counts.iter_mut().zip([Blow::Kill, Blow::Freeze, Blow::Restart]) {
+            *count += blows.iter().filter(|(blow, ..)| *blow == kind).count();
+        }
+        log += 1;
     }
-    say(&format!("{kills} kills over {logs} logs"));
+    let [kills, freezes, restarts] = counts;
+    say(&format!("{kills} kills, {freezes} freezes, {restarts} restarts of the broker over {log} logs"));
 }

@@ -104,8 +104,8 @@ impl CorrelateStage {
                 continue;
             }
             let table = reader.restore(Topic::DetectState, at.partition).await?;
-            let partition =
-                Partition::restore(&self.rules, &table).map_err(|error| Halt(format!("{at}: {error}")))?;
+            let partition = Partition::restore(&self.rules, &table)
+                .map_err(|error| Halt::Cause(format!("{at}: {error}")))?;
             if partition.left_aside() > 0 {
                 let (topic, records) = (Topic::DetectState, partition.left_aside());
                 tracing::warn!(%topic, partition = at.partition.0, records, "left records aside that are not ours");
@@ -122,7 +122,8 @@ impl CorrelateStage {
         for record in &batch.records {
             let number = record.at.partition;
             let partition = self.partitions.get_mut(&number);
-            let partition = partition.ok_or_else(|| Halt(format!("{} was never assigned", record.at)))?;
+            let partition =
+                partition.ok_or_else(|| Halt::Cause(format!("{} was never assigned", record.at)))?;
             touched.insert(number);
             marked |= is_watermark(record);
             let outcome = take(partition, &self.rules, record, now);
@@ -131,9 +132,9 @@ impl CorrelateStage {
         }
         for number in touched {
             let Some(partition) = self.partitions.get_mut(&number) else { continue };
-            let step = partition.finish(&self.rules, now).map_err(|error| Halt(error.to_string()))?;
+            let step = partition.finish(&self.rules, now).map_err(|error| Halt::Cause(error.to_string()))?;
             self.metrics.found(&step.findings);
-            work.also.extend(step.into_records(number).map_err(|error| Halt(error.to_string()))?);
+            work.also.extend(step.into_records(number).map_err(|error| Halt::Cause(error.to_string()))?);
         }
         if marked {
             self.metrics.reached(self.partitions.values().filter_map(Partition::low).min());

@@ -163,7 +163,7 @@ async fn held(
                 context.all_read.done(source.name());
                 context.progress.metrics().started();
             }
-            Next::Batch(_) | Next::Revoking { .. } => {}
+            Next::Batch(_) | Next::Revoking { .. } | Next::Missed { .. } => {}
         }
     }
 }
@@ -413,6 +413,14 @@ impl Turn<'_> {
                 self.hold.lease = assignment.lease;
                 // It is ours anew, and is not announced a second time.
                 Hold::of(self.hold.shard, &assignment).map(|hold| Ended::Lost(Some(hold)))
+            }
+            // What the ledger said is known from its table, which lacks nothing: it is compacted. The next step moves on.
+            Next::Missed { ranges, .. } => {
+                for missed in ranges.iter().filter(|missed| missed.at == self.hold.shard) {
+                    tracing::warn!(at = %missed.at, from = missed.from.0, to = missed.to.0, "the ledger was cut");
+                    self.hold.position = missed.to;
+                }
+                None
             }
             Next::Batch(batch) => {
                 for record in batch.records.iter().filter(|record| record.at == self.hold.shard) {

@@ -4,6 +4,7 @@
 //! panicking. No case looks at the time: it waits for an event by calling `next` again, up to a generous count of
 //! calls. Offsets are compared, never counted: a log may leave gaps between them.
 
+mod ageing;
 mod bytes_and_batches;
 mod crashes;
 mod fencing;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::log::Logs;
+use crate::log::{Logs, Positions};
 
 /// Makes logs for the cases; one for each implementation.
 pub trait Harness: Send + Sync {
@@ -33,6 +34,13 @@ pub trait Instance: Send + Sync {
     /// All handles die without leaving, the store is kept; the next [`Instance::logs`] is opened over the same store.
     /// A case may still hold a handle from before: whatever it asks of it must fail.
     fn crash(&mut self) -> BoxFuture<'_, ()>;
+
+    /// Retention passes: of these partitions, whatever lies before these offsets is old, and the log deletes as much of
+    /// it as its rules let it. No handle is open; the next [`Instance::logs`] may be opened anew. A log that deletes
+    /// nothing by age has nothing to do.
+    fn age(&mut self, _old: Positions) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A law, and how it is tried.
@@ -88,6 +96,8 @@ pub const CASES: &[Case] = &[
     case("a_key_is_never_missed_while_it_is_overwritten", |h| Box::pin(tables::overwritten(h))),
     case("a_reader_says_when_it_has_caught_up", |h| Box::pin(tables::caught_up(h))),
     case("a_reader_goes_on_where_it_was", |h| Box::pin(tables::goes_on(h))),
+    case("what_retention_took_is_told_and_never_passed_over", |h| Box::pin(ageing::told(h))),
+    case("a_new_group_begins_with_what_there_is", |h| Box::pin(ageing::newcomer(h))),
     case("an_open_step_stays_invisible", |h| Box::pin(crashes::open_step(h))),
     case("an_acknowledged_step_survives_a_crash", |h| Box::pin(crashes::acknowledged(h))),
     case("a_step_of_unknown_outcome_is_whole_or_absent", |h| Box::pin(crashes::unknown_outcome(h))),

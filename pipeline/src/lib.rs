@@ -7,6 +7,7 @@ pub mod conformance;
 mod coordinator;
 pub mod counters;
 pub mod dead_letter;
+pub mod gap;
 pub mod local;
 pub mod log;
 pub mod memory;

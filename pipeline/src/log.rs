@@ -5,11 +5,13 @@
 //!
 //! Three implementations, one conformance suite: memory (here), embedded and Kafka (`runtime`).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use schemas::{Offset, Partition, Topic, TopicPartition};
+
+use crate::metrics::Measure;
 
 /// One handle: one member of a group over its input topics. Match, correlate and each sink own one each.
 pub trait Log: Send {
@@ -30,8 +32,14 @@ pub trait Log: Send {
     /// [`LogError::Lost`] when the lease no longer holds for some partitions: the step left no trace, the stage drops
     /// their memory and waits for [`Next::Assigned`]. Partitions of the step that are still held come as a new
     /// [`Next::Assigned`] from their committed positions, because the stage's memory of them is spoilt too.
-    /// [`LogError::Fenced`] when the whole handle is dead.
+    /// [`LogError::Fenced`] when the whole handle is dead. [`LogError::TooLarge`] when the log does not take some of its
+    /// records: the step left no trace, and [`Log::take_back`] gives it back, to be mended.
     fn commit(&mut self, step: Step) -> BoxFuture<'_, Result<(), LogError>>;
+
+    /// The step that was just refused as too large, once.
+    fn take_back(&mut self) -> Option<Step> {
+        None
+    }
 
     /// Leaves the group, so that others take over at once. The handle is done afterwards.
     ///
@@ -76,6 +84,11 @@ pub trait Logs: Send + Sync {
     /// # Errors
     /// [`LogError::Missing`] when it does not exist.
     fn partitions(&self, topic: Topic) -> BoxFuture<'_, Result<u32, LogError>>;
+
+    /// What can be measured of its handles and readers while they live. Nothing of a log that has nothing to say.
+    fn measures(&self) -> Vec<Arc<dyn Measure>> {
+        Vec::new()
+    }
 }
 
 /// Who opens a handle.
@@ -124,9 +137,30 @@ pub enum Next {
         /// How long others will wait.
         within: Duration,
     },
+    /// Records went before this group had read them: retention passed it, or a topic was made anew. What was handed out
+    /// before came before them, what comes next lies behind them. Nobody may read that silence as peace: the step that
+    /// finishes [`Missed::to`] carries a gap ([`crate::gap`]). Without such a step it is told again to whoever is
+    /// assigned the partition next.
+    Missed {
+        /// The right to commit that step.
+        lease: Lease,
+        /// Where.
+        ranges: Vec<Missed>,
+    },
     /// Nothing came for [`Limits::idle_after`], and every record that was committed before this call has been handed
     /// out: the handle has caught up.
     Idle,
+}
+
+/// Offsets of a partition that are not there any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// The partition.
+    pub at: TopicPartition,
+    /// The first offset that was to be read.
+    pub from: Offset,
+    /// Where the partition begins now; below [`Missed::from`] where it was made anew.
+    pub to: Offset,
 }
 
 /// The right to commit for partitions: that of the assignment that was in force when it was given.
@@ -141,7 +175,7 @@ pub struct Lease {
 pub struct Assignment {
     /// The lease that holds from now on.
     pub lease: Lease,
-    /// The gained partitions with their committed positions (0 where nothing was ever committed).
+    /// The gained partitions with their committed positions (where nothing was ever committed: where they begin, mostly 0).
     pub gained: Vec<(TopicPartition, Offset)>,
 }
 
@@ -262,6 +296,9 @@ pub enum LogError {
     /// Another handle took this member's name.
     #[error("member {0} was opened elsewhere and is fenced here")]
     Fenced(String),
+    /// These records of the step, by their places in it, are larger than the log takes; the step left no trace.
+    #[error("{} of the step's records are larger than the log takes", .0.len())]
+    TooLarge(Vec<usize>),
     /// No space is left; the step left no trace and may be tried again.
     #[error("no space left: {0}")]
     Full(String),

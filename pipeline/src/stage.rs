@@ -49,11 +49,11 @@ pub struct Work {
 
 /// A stage cannot go on; the positions stay where they are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Halt(pub String);
-
-impl From<crate::log::LogError> for Halt {
-    fn from(error: crate::log::LogError) -> Self {
-        Self(error.to_string())
-    }
+pub enum Halt {
+    /// The stage's own reason.
+    #[error("{0}")]
+    Cause(String),
+    /// What it reads besides its batches cannot be read.
+    #[error(transparent)]
+    Log(#[from] crate::log::LogError),
 }

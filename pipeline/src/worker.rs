@@ -9,11 +9,16 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::counters::{Counters, Tally};
 
+mod settled;
+
+use settled::{Made, Settled};
+
 use crate::{
     clock::Clock,
     counters::Phase,
     dead_letter::{self, Refusal},
-    log::{Batch, Incoming, Log, LogError, Next, Outgoing, Positions, Step},
+    gap,
+    log::{Batch, Incoming, Lease, Log, LogError, Missed, Next, Outgoing, Positions, Step},
     outcome::{Outcome, Reason},
     retry::RetryPolicy,
     stage::{Halt, Stage, Work},
@@ -33,6 +38,12 @@ pub struct Control {
 /// How long a stop waits for what is under way, a delivery and its commit: long enough for a log that answers, and well
 /// below the 30 seconds after which Kubernetes kills.
 pub const STOP_WITHIN: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(10) };
+
+/// The reason of a dead letter whose record made something that is larger than the log takes.
+pub const TOO_LARGE: Reason = "too_large";
+
+/// Why a worker stops whose dead letters, gaps or state do not fit: nothing may be skipped, so the partition waits.
+const TOO_SMALL: &str = "the log takes no records as large as it must: dead letters and state have up to 1000000 bytes (max.message.bytes)";
 
 impl Control {
     /// Until a stop was asked for and has waited long enough for what is under way.
@@ -100,6 +111,12 @@ pub async fn run(
                 counters.started();
             }
             Next::Revoking { partitions, .. } => stage.dropped(&partitions),
+            Next::Missed { lease, ranges } => {
+                let mut turn = Turn { log: &mut *log, stage: &mut *stage, control, counters };
+                if !turn.miss(lease, &ranges).await? {
+                    break;
+                }
+            }
             Next::Idle if draining => break,
             // Also for a member that has been given no partition: it is ready to take one over.
             Next::Idle => counters.started(),
@@ -137,11 +154,11 @@ impl Turn<'_> {
                 work = self.stage.work(&batch) => work.map_err(halted)?,
                 () = self.control.overdue() => return Ok(false),
             };
-            let settled = self.settle(&batch, work, &mut attempts).map_err(halted)?;
+            let mut settled = self.settle(&batch, work, &mut attempts).map_err(halted)?;
             if settled.count > 0 {
                 policy.reset();
                 let mut rest = batch.records.split_off(settled.count);
-                match self.commit(&batch, settled.records, settled.tally).await? {
+                match self.commit(&batch, &mut settled).await? {
                     Committed::Whole => batch.records = rest,
                     Committed::Stopped => return Ok(false),
                     Committed::Lost(gone) => {
@@ -175,32 +192,32 @@ impl Turn<'_> {
     /// it are tried for the first time: nothing they gave before was taken.
     fn settle(&self, batch: &Batch, work: Work, attempts: &mut u64) -> Result<Settled, Halt> {
         if work.outcomes.len() != batch.records.len() {
-            return Err(Halt("a stage must give one outcome for each record".to_owned()));
+            return Err(Halt::Cause("a stage must give one outcome for each record".to_owned()));
         }
         let mut settled = Settled::default();
-        for (record, outcome) in batch.records.iter().zip(work.outcomes) {
+        for (place, (record, outcome)) in batch.records.iter().zip(work.outcomes).enumerate() {
             match outcome {
                 Outcome::Emit(records) => {
                     settled.tally.emitted += 1;
-                    settled.records.extend(records);
+                    settled.extend(Made::Of(place), records);
                 }
                 Outcome::Skip(reason) => *settled.tally.skipped.entry(reason).or_default() += 1,
                 Outcome::Reject(reason, message) => {
                     *settled.tally.rejected.entry(reason).or_default() += 1;
                     let refused = Refused { reason, message, attempts: *attempts };
-                    settled.records.extend(self.refuse(record, &refused));
+                    settled.extend(Made::Besides, self.refuse(record, &refused));
                 }
                 Outcome::Retry { after, cause } => {
                     settled.retry = Some((after, cause));
                     *attempts += 1;
                     break;
                 }
-                Outcome::Stop(cause) => return Err(Halt(cause)),
+                Outcome::Stop(cause) => return Err(Halt::Cause(cause)),
             }
             settled.count += 1;
             *attempts = 1;
         }
-        settled.records.extend(work.also);
+        settled.extend(Made::Besides, work.also);
         settled.tally.read = settled.count as u64;
         Ok(settled)
     }
@@ -234,51 +251,100 @@ impl Turn<'_> {
         dead_letter::of_tried(&refusal, record, *attempts)
     }
 
-    /// Commits what was settled.
-    async fn commit(
-        &mut self,
-        batch: &Batch,
-        records: Vec<Outgoing>,
-        mut tally: Tally,
-    ) -> Result<Committed, WorkerError> {
-        tally.outputs = records.len() as u64;
+    /// Commits what was settled. A record of which something was made that is larger than the log takes goes to the
+    /// dead letter instead: it would be as large the next time, and everything behind it would wait for ever.
+    async fn commit(&mut self, batch: &Batch, settled: &mut Settled) -> Result<Committed, WorkerError> {
+        loop {
+            let records = std::mem::take(&mut settled.records);
+            let step = Step { lease: batch.lease, finished: finished(&batch.records), records };
+            match self.put(step, settled.tally.clone()).await? {
+                Put::Done => return Ok(Committed::Whole),
+                Put::Stopped => return Ok(Committed::Stopped),
+                Put::Lost(partitions) => {
+                    let gone = gone(&partitions, batch);
+                    self.stage.dropped(&gone);
+                    return Ok(Committed::Lost(gone));
+                }
+                Put::TooLarge(places) => {
+                    settled.records = self.log.take_back().map(|step| step.records).unwrap_or_default();
+                    let Some(aside) = settled.set_aside(&places) else {
+                        return Err(LogError::Unusable(TOO_SMALL.to_owned()).into());
+                    };
+                    for place in aside {
+                        let Some(record) = batch.records.get(place) else { continue };
+                        let message = "what was made of it is larger than the log takes".to_owned();
+                        let refused = Refused { reason: TOO_LARGE, message, attempts: 1 };
+                        settled.extend(Made::Besides, self.refuse(record, &refused));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says what the log no longer had, in the step that goes past it; false when it was told to stop meanwhile.
+    async fn miss(&mut self, lease: Lease, ranges: &[Missed]) -> Result<bool, WorkerError> {
+        let name = self.stage.name().name();
+        let now = self.control.clock.now();
+        let mut step = Step { lease, finished: Positions::new(), records: Vec::new() };
+        for missed in ranges {
+            let Missed { at, from, to } = missed;
+            let (topic, partition, from, to) = (at.topic.to_string(), at.partition.0, from.0, to.0);
+            tracing::warn!(stage = name, topic, partition, from, to, "a gap: these offsets went unread");
+            let gap = gap::of_missed(missed, now);
+            step.records.push(
+                gap.map_err(|error| WorkerError::Stage {
+                    stage: name,
+                    halt: Halt::Cause(error.to_string()),
+                })?,
+            );
+            step.finished.insert(*at, missed.to);
+        }
+        match self.put(step, Tally::default()).await? {
+            Put::Done => Ok(true),
+            Put::Stopped => Ok(false),
+            Put::Lost(partitions) => {
+                self.stage.dropped(&partitions);
+                Ok(true)
+            }
+            Put::TooLarge(_) => Err(LogError::Unusable(TOO_SMALL.to_owned()).into()),
+        }
+    }
+
+    /// Commits a step and counts it.
+    async fn put(&mut self, step: Step, mut tally: Tally) -> Result<Put, WorkerError> {
+        tally.outputs = step.records.len() as u64;
         tally.steps = 1;
-        let step = Step { lease: batch.lease, finished: finished(&batch.records), records };
         self.enter(Phase::Committing);
         // A broker that is away may hold a step for as long as it takes, and a stop must not wait for that. Whether the
         // step is there or not, it is so whole, and its positions with it: the next start goes on from them.
         let outcome = tokio::select! {
             biased;
             outcome = self.log.commit(step) => outcome,
-            () = self.control.overdue() => return Ok(Committed::Stopped),
+            () = self.control.overdue() => return Ok(Put::Stopped),
         };
         match outcome {
             Ok(()) => {
                 self.counters.add(tally);
-                Ok(Committed::Whole)
+                Ok(Put::Done)
             }
             Err(LogError::Lost(partitions)) => {
-                tracing::info!(
-                    stage = self.stage.name().name(),
-                    partitions = partitions.len(),
-                    "lost partitions"
-                );
-                let gone = gone(&partitions, batch);
-                self.stage.dropped(&gone);
-                Ok(Committed::Lost(gone))
+                let stage = self.stage.name().name();
+                tracing::info!(stage, partitions = partitions.len(), "lost partitions");
+                Ok(Put::Lost(partitions))
             }
+            Err(LogError::TooLarge(places)) => Ok(Put::TooLarge(places)),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-/// What a turn came to, up to the first record that must be tried again.
-#[derive(Default)]
-struct Settled {
-    count: usize,
-    records: Vec<Outgoing>,
-    tally: Tally,
-    retry: Option<(Option<Duration>, String)>,
+/// How the log answered a step.
+enum Put {
+    Done,
+    Lost(Vec<TopicPartition>),
+    TooLarge(Vec<usize>),
+    /// It was not waited for.
+    Stopped,
 }
 
 /// Why a record goes to the dead letter.
@@ -312,5 +378,7 @@ fn gone(lost: &[TopicPartition], batch: &Batch) -> Vec<TopicPartition> {
     gone
 }
 
+#[cfg(test)]
+mod mended;
 #[cfg(test)]
 mod tests;

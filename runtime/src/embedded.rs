@@ -8,7 +8,7 @@
 //! `retention` once every group has seen it. It does not shrink the file: freed pages are used again.
 //!
 //! Limits: 1,024 partitions a topic, 2^43 records a partition, about 1 GB a record; 64 steps or 16 MiB share a
-//! transaction. A crash of the process or of the machine leaves steps whole or absent (<https://sqlite.org/wal.html>,
+//! transaction; 4 reads at a time. A crash of the process or of the machine leaves steps whole or absent (<https://sqlite.org/wal.html>,
 //! `synchronous=FULL`). A damaged file is reported where the damage is met; opening does not search for it.
 
 mod clean;
@@ -30,9 +30,14 @@ use pipeline::{
     log::{Member, Table},
 };
 use schemas::{Offset, Topic, TopicPartition};
+use tokio::sync::Semaphore;
 
 pub use self::watch::Watched;
 use self::{file::Held, mirror::Mirror, readers::Readers, writer::Writer};
+
+/// So many reads at a time. Who stops waiting for a read does not end it: without a bound, those that nobody waits for any
+/// more pile up on a busy machine, each with a thread, a connection and their memory.
+const READS_MAX: usize = 4;
 
 /// How an embedded log is opened.
 #[derive(Clone, Debug)]
@@ -93,7 +98,8 @@ impl EmbeddedLog {
             retention: options.retention,
         };
         let writer = Writer::start(desk, lock)?;
-        let store = EmbeddedStore { partitions: options.partitions, mirror, readers, writer };
+        let reads = Arc::new(Semaphore::new(READS_MAX));
+        let store = EmbeddedStore { partitions: options.partitions, mirror, readers, reads, writer };
         Ok(Self { logs: LocalLogs::new(store, options.hand_over) })
     }
 
@@ -126,7 +132,26 @@ struct EmbeddedStore {
     partitions: u32,
     mirror: Arc<Mirror>,
     readers: Arc<Readers>,
+    reads: Arc<Semaphore>,
     writer: Writer,
+}
+
+impl EmbeddedStore {
+    /// Reads on a thread, when it is its turn. The turn ends with the read, whether or not somebody waits for it.
+    async fn read_with<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Readers) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, LogError> {
+        let turn = Arc::clone(&self.reads).acquire_owned().await;
+        let turn = turn.map_err(|_| LogError::Unusable("the log is closed".to_owned()))?;
+        let readers = Arc::clone(&self.readers);
+        on_a_thread(move || {
+            let done = read(&readers);
+            drop(turn);
+            done
+        })
+        .await
+    }
 }
 
 impl Store for EmbeddedStore {
@@ -143,13 +168,11 @@ impl Store for EmbeddedStore {
         from: Vec<(TopicPartition, Offset)>,
         room: Room,
     ) -> BoxFuture<'_, Result<Slice, LogError>> {
-        let readers = Arc::clone(&self.readers);
-        Box::pin(on_a_thread(move || readers.read(from, room)))
+        Box::pin(self.read_with(move |readers| readers.read(from, room)))
     }
 
     fn table(&self, of: TopicPartition) -> BoxFuture<'_, Result<Table, LogError>> {
-        let readers = Arc::clone(&self.readers);
-        Box::pin(on_a_thread(move || readers.table(of)))
+        Box::pin(self.read_with(move |readers| readers.table(of)))
     }
 
     fn declare(&self, group: &str, topics: &[Topic]) -> BoxFuture<'_, Result<(), LogError>> {
@@ -171,4 +194,33 @@ async fn on_a_thread<T: Send + 'static>(
 ) -> Result<T, LogError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_| Err(LogError::Unusable("a read from the log file was broken off".to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use schemas::Partition;
+
+    use super::*;
+
+    /// Law: however many reads are given up, so many run at a time; and the next one that is waited for is answered.
+    #[tokio::test]
+    async fn reads_that_nobody_waits_for_do_not_pile_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = EmbeddedLog::open(&EmbeddedOptions::new(folder.path().join("weir.db"))).unwrap();
+        let store = log.logs.store();
+        let at = TopicPartition::new(Topic::Event, Partition(0));
+        let read = || store.read(vec![(at, Offset(0))], Room::new(1, 1));
+        let before = Arc::strong_count(&store.readers);
+        {
+            // A step is under way: no read ends before it has.
+            let _committing = store.mirror.committing();
+            for _ in 0..100 {
+                assert!(read().now_or_never().is_none());
+            }
+            let running = Arc::strong_count(&store.readers) - before;
+            assert_eq!(running, READS_MAX);
+        }
+        assert_eq!(read().await.unwrap().records.len(), 0);
+    }
 }

@@ -12,8 +12,18 @@
 //! A broker that is away is waited for, with warnings that grow rare; it is never an error of `next` or `commit`. A
 //! broker without transactions is refused when a handle is opened.
 //!
-//! Limits: a record of 1,000,000 bytes with key and headers; a step of what the broker takes within
+//! Limits: a record of 1,000,000 bytes with key and headers, or less where a topic takes less: such a record is named
+//! ([`LogError::TooLarge`]), the step is not tried for ever; a step of what the broker takes within
 //! [`KafkaConfig::transaction_timeout`].
+//!
+//! A position that is no longer in its partition is never passed over: [`pipeline::Next::Missed`] says what is gone. So
+//! that this is known, a group's beginning is committed with its first step, and a position moves behind the marks of
+//! transactions once nothing comes. Not told: a topic that was deleted and made again within a minute while its worker
+//! ran, and that holds more records by then than had been read; stop the workers before a topic is deleted.
+//!
+//! `group.protocol: consumer` among the settings switches to the newer protocol (KIP-848, Kafka 4): the broker hands
+//! partitions out, and settles session and heartbeat. Its limit with librdkafka 2.12: a member that is given nothing
+//! never says that it is idle, so a spare replica does not become ready.
 //!
 //! Follows <https://github.com/confluentinc/librdkafka/blob/v2.12.1/INTRODUCTION.md> and KIP-98, KIP-429, KIP-447.
 
@@ -21,26 +31,36 @@ mod client;
 mod errors;
 mod group;
 mod handle;
+mod meter;
 mod names;
 mod open;
+mod peer;
+mod plan;
 mod producer;
+mod queue;
 mod reader;
+mod refusal;
+mod security;
 mod settings;
 mod shared;
 mod state;
 mod survey;
 mod tail;
+mod token;
 mod topics;
 mod wait;
 
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use pipeline::{Log, LogError, Logs, Reader, log::Member};
+use pipeline::{Log, LogError, Logs, Reader, log::Member, metrics::Measure};
 use schemas::Topic;
 
+pub use meter::KafkaMetrics;
+pub use plan::{TopicChange, TopicPlan};
+pub use refusal::NO_RIGHT;
+pub use security::OAuthConfig;
 pub use settings::{ALLOWED, KafkaConfig};
-pub use topics::{TopicChange, TopicPlan};
 
 use names::Names;
 use open::Handles;
@@ -54,6 +74,7 @@ pub struct KafkaLogs {
     config: KafkaConfig,
     survey: Survey,
     handles: Handles,
+    meter: Arc<KafkaMetrics>,
 }
 
 impl std::fmt::Debug for KafkaLogs {
@@ -74,7 +95,7 @@ impl KafkaLogs {
         }
         let names = Arc::new(Names::new(&config.prefix));
         let survey = Survey { consumer: Arc::new(client::surveyor(&config)?), names };
-        Ok(Self { config, survey, handles: Handles::default() })
+        Ok(Self { config, survey, handles: Handles::default(), meter: Arc::default() })
     }
 
     /// What would have to change for the topics to be as planned.
@@ -108,17 +129,29 @@ impl KafkaLogs {
     }
 
     fn topics(&self) -> Result<Topics, LogError> {
+        if self.config.oauth.is_some() {
+            // rdkafka 0.39 does not poll an administrator's client for requests of tokens.
+            let what = "topics are administered with a password or a certificate, not with SASL OAUTHBEARER";
+            return Err(LogError::Unusable(what.to_owned()));
+        }
         Ok(Topics { admin: client::admin(&self.config)?, survey: self.survey.clone() })
     }
 
     async fn make_reader(&self) -> Result<Box<dyn Reader>, LogError> {
         let consumer = client::follower(&self.config, &self.survey.names.group("weir-reader"))?;
         // Asked once here, so that refused credentials are an error of opening.
-        match self.count(Topic::Event).await {
-            Ok(_) | Err(LogError::Missing(_)) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(Box::new(reader::KafkaReader::new(Tail::new(consumer, self.survey.clone()))))
+        self.reach().await?;
+        let tail = Tail::new(consumer, self.survey.clone());
+        Ok(Box::new(reader::KafkaReader::new(tail, Arc::clone(&self.meter))))
+    }
+
+    /// Waits until a broker takes our word; says nothing of topics and rights.
+    async fn reach(&self) -> Result<(), LogError> {
+        let survey = self.survey.clone();
+        let stop = StopOnDrop(Arc::new(Stop::default()));
+        let stopped = Arc::clone(&stop.0);
+        let reached = tokio::task::spawn_blocking(move || survey.reach(&stopped)).await;
+        reached.map_err(|_| LogError::Unusable("a look at the brokers broke off".to_owned()))?
     }
 
     async fn count(&self, topic: Topic) -> Result<u32, LogError> {
@@ -141,7 +174,7 @@ impl Drop for StopOnDrop {
 
 impl Logs for KafkaLogs {
     fn open(&self, member: Member) -> BoxFuture<'_, Result<Box<dyn Log>, LogError>> {
-        self.handles.open(&self.config, &self.survey, member).boxed()
+        self.handles.open(&self.config, &self.survey, &self.meter, member).boxed()
     }
 
     fn reader(&self) -> BoxFuture<'_, Result<Box<dyn Reader>, LogError>> {
@@ -150,5 +183,9 @@ impl Logs for KafkaLogs {
 
     fn partitions(&self, topic: Topic) -> BoxFuture<'_, Result<u32, LogError>> {
         self.count(topic).boxed()
+    }
+
+    fn measures(&self) -> Vec<Arc<dyn Measure>> {
+        vec![Arc::<KafkaMetrics>::clone(&self.meter)]
     }
 }

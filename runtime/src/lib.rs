@@ -8,6 +8,7 @@ pub mod embedded;
 pub mod entra;
 pub mod http;
 pub mod kafka;
+pub mod registry;
 mod secret;
 pub mod shutdown;
 pub mod telemetry;

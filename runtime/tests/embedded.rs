@@ -6,10 +6,12 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use libtest_mimic::{Arguments, Trial};
 use pipeline::{
-    Logs,
+    Clock, Logs,
     conformance::{CASES, Case, Harness, Instance},
+    log::Positions,
 };
 use runtime::embedded::{EmbeddedLog, EmbeddedOptions};
+use schemas::Micros;
 use tempfile::TempDir;
 
 struct Embedded;
@@ -41,6 +43,17 @@ impl Instance for InFile {
         Box::pin(async move {
             self.log.close().await;
             self.log = Arc::new(EmbeddedLog::open(&self.options).expect("the file opens again"));
+        })
+    }
+
+    /// Everything is older than its retention. The log deletes of it what every group has finished, when it is opened.
+    fn age(&mut self, _old: Positions) -> BoxFuture<'_, ()> {
+        let later = self.options.clock.now().0 + 10 * 24 * 3_600_000_000;
+        self.options.clock = Clock::manual(Micros(later));
+        Box::pin(async move {
+            self.crash().await;
+            // Closing waits for what opening has begun.
+            self.crash().await;
         })
     }
 }

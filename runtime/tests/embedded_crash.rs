@@ -110,7 +110,7 @@ async fn child(file: &Path) {
                 let positions = copy(handle.as_mut(), batch).await;
                 told(positions);
             }
-            Next::Assigned(_) | Next::Revoking { .. } => told("assigned".to_owned()),
+            Next::Assigned(_) | Next::Revoking { .. } | Next::Missed { .. } => told("assigned".to_owned()),
             Next::Idle => break,
         }
     }

@@ -61,7 +61,7 @@ async fn finish(log: &EmbeddedLog, group: &str) {
                 let finished = batch.records.iter().map(|record| (record.at, record.offset.next())).collect();
                 handle.commit(Step { lease: batch.lease, finished, records: Vec::new() }).await.unwrap();
             }
-            Next::Assigned(_) | Next::Revoking { .. } => {}
+            Next::Assigned(_) | Next::Revoking { .. } | Next::Missed { .. } => {}
             Next::Idle => return,
         }
     }

@@ -4,9 +4,11 @@
 //! 200 records, created in the step's last second, and rows at the ends of their files, which may be old ones (Azure Monitor,
 //! "Log Analytics workspace data export": late rows go to the file of their time). The same tenant gives the same blobs and
 //! rows: an outlet that is made anew after a kill publishes nothing twice and appends nothing twice.
+//!
+//! Rows that are not to be seen yet are held in memory: those of the time that blobs are published ahead.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
@@ -39,6 +41,8 @@ pub struct Outlet {
     simulator: Simulator,
     exports: PathBuf,
     reached: Micros,
+    /// Rows that are not to be seen yet, with the ends of their steps.
+    rows: VecDeque<(Micros, Vec<RunRow>)>,
     blobs: BTreeMap<String, Vec<String>>,
 }
 
@@ -64,10 +68,11 @@ impl Outlet {
         let reached = Micros(from.0.div_euclid(STEP) * STEP);
         let id = tenant.id().to_owned();
         let feed = Feed::new(tenant, reached);
-        Ok(Self { tenant: id, feed, simulator, exports: exports.to_owned(), reached, blobs: BTreeMap::new() })
+        let (rows, blobs, exports) = (VecDeque::new(), BTreeMap::new(), exports.to_owned());
+        Ok(Self { tenant: id, feed, simulator, exports, reached, rows, blobs })
     }
 
-    /// Up to here everything has been told.
+    /// Up to here every blob has been published.
     #[must_use]
     pub fn reached(&self) -> Micros {
         self.reached
@@ -84,14 +89,31 @@ impl Outlet {
     /// # Errors
     /// A row cannot be written.
     pub fn advance(&mut self, until: Micros) -> io::Result<Told> {
+        self.advance_ahead(until, until)
+    }
+
+    /// The same; blobs are published up to `ahead` already. No listing shows them before they are created, and whoever
+    /// lists that moment finds them, however late this is called the next time. Rows are there once somebody looks, so they
+    /// wait for `until`.
+    ///
+    /// # Errors
+    /// A row cannot be written.
+    pub fn advance_ahead(&mut self, until: Micros, ahead: Micros) -> io::Result<Told> {
         let mut told = Told::default();
-        while self.reached.plus(STEP) <= until {
+        while self.reached.plus(STEP) <= ahead {
             let end = self.reached.plus(STEP);
             let Happenings { records, runs } = self.feed.advance(end);
             self.publish(end.plus(-SECOND), records, &mut told);
+            self.rows.push_back((end, runs));
+            self.reached = end;
+        }
+        while let Some((end, runs)) = self.rows.pop_front() {
+            if end > until {
+                self.rows.push_front((end, runs));
+                break;
+            }
             self.append(&runs)?;
             told.runs += count(runs.len());
-            self.reached = end;
         }
         Ok(told)
     }
@@ -213,11 +235,19 @@ mod tests {
             written.values().map(|file| file.iter().filter(|byte| **byte == b'\n').count()).sum();
         assert_eq!(count(lines), told.runs);
 
+        // Blobs may be there before their time, rows may not.
+        let ahead = outlet.advance_ahead(noon, noon.plus(DAY)).unwrap();
+        assert_eq!((outlet.reached(), ahead.runs), (noon.plus(DAY), 0));
+        assert!(ahead.blobs > 0 && rows(folder.path()) == written);
+        let then = outlet.advance_ahead(noon.plus(DAY), noon.plus(DAY)).unwrap();
+        assert!(then.blobs == 0 && then.runs > 0);
+        let (written, records) = (rows(folder.path()), told.records + ahead.records);
+
         // A kill tore a row off.
         let (path, file) = written.iter().next_back().unwrap();
         fs::write(path, &file[..file.len() - 5]).unwrap();
-        open(START.plus(DAY)).advance(noon).unwrap();
+        open(START.plus(DAY)).advance(noon.plus(DAY)).unwrap();
         assert_eq!(rows(folder.path()), written);
-        assert_eq!(published().1, told.records);
+        assert_eq!(published().1, records);
     }
 }

@@ -58,7 +58,7 @@ impl SinkStage {
             batch.records.iter().map(|record| read(record).map(|finding| findings.push(finding))).collect();
         let verdicts = if findings.is_empty() { Vec::new() } else { self.hand_over(&findings).await };
         if verdicts.len() != findings.len() {
-            return Err(Halt("a sink must give one verdict for each finding".to_owned()));
+            return Err(Halt::Cause("a sink must give one verdict for each finding".to_owned()));
         }
         let mut settled = findings.iter().zip(verdicts);
         let mut work = Work { outcomes: Vec::with_capacity(ours.len()), also: Vec::new() };
@@ -67,7 +67,7 @@ impl SinkStage {
                 Err(message) => Outcome::Reject(NOT_OURS, message),
                 Ok(()) => match settled.next() {
                     Some((finding, verdict)) => self.settle(finding, verdict, &mut work.also)?,
-                    None => return Err(Halt("a finding without a verdict".to_owned())),
+                    None => return Err(Halt::Cause("a finding without a verdict".to_owned())),
                 },
             };
             let held = matches!(outcome, Outcome::Retry { .. });
@@ -106,7 +106,8 @@ impl SinkStage {
             at,
             reason: reason.to_owned(),
         };
-        let value = encode(&receipt).map_err(|error| Halt(format!("cannot encode a receipt: {error}")))?;
+        let value =
+            encode(&receipt).map_err(|error| Halt::Cause(format!("cannot encode a receipt: {error}")))?;
         Ok(Outgoing::keyed(Topic::Receipt, finding.id.to_string().into_bytes(), value))
     }
 }

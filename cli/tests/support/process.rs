@@ -19,7 +19,7 @@ pub(crate) fn program(folder: &Path) {
 
 /// A process under way.
 pub(crate) struct Process {
-    child: Child,
+    pub(crate) child: Child,
     /// What it printed, once it has ended.
     printed: Receiver<String>,
 }

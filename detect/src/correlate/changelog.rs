@@ -62,14 +62,14 @@ impl Parts {
 }
 
 /// Puts the states of a changelog together. What is no [`DetectState`], or is not under the key of its own, nobody here
-/// has written: it is left aside.
+/// has written: it is left aside. What the registry could not be asked about may be the state of a newer worker: it is not.
 pub(super) fn join(table: &Table) -> Result<Joined, Broken> {
     let mut joined = Joined::default();
     let mut found: BTreeMap<Vec<u8>, BTreeMap<usize, DetectState>> = BTreeMap::new();
     for (key, value) in table {
         let state: DetectState = match schemas::decode(value) {
             Ok(state) => state,
-            Err(CodecError::NotOurs | CodecError::OtherSchema { .. }) => {
+            Err(CodecError::NotOurs | CodecError::OtherSchema { .. } | CodecError::UnknownSchema(_)) => {
                 joined.left_aside += 1;
                 continue;
             }

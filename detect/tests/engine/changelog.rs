@@ -8,7 +8,11 @@ use pipeline::{
     log::{Assignment, Lease, Table},
 };
 use schemas::{
-    EventId, Hash128, Micros, Offset, Partition, Topic, TopicPartition, signal::Signal, state::DetectState,
+    EventId, Hash128, Micros, Offset, Partition, Topic, TopicPartition,
+    codec::MESSAGES,
+    ids::{self, Answer, Ids},
+    signal::Signal,
+    state::DetectState,
     time::MINUTE,
 };
 
@@ -149,5 +153,47 @@ fn what_is_not_ours_is_left_aside_and_what_is_ours_and_damaged_stops_the_stage()
         machine.changelog.0 = ours.clone();
         machine.changelog.0.insert(key.clone(), value.slice(..value.len() - 1));
         assert!(restored(&machine).is_err());
+    }
+}
+
+/// The ids of a registry that gives out the fixed ones, so that no other test of this program is touched.
+fn settle() {
+    let given: Vec<(u32, Vec<u32>)> = MESSAGES.iter().map(|(id, ..)| (*id, vec![*id])).collect();
+    let ask = |id| match id {
+        STRANGERS => {
+            Answer::Schema(r#"{"type": "record", "name": "io.other.State", "fields": []}"#.to_owned())
+        }
+        NOBODYS => Answer::None,
+        _ => Answer::Away,
+    };
+    ids::install(Ids::new(&given, Box::new(ask))).unwrap();
+}
+
+const STRANGERS: u32 = 701;
+const NOBODYS: u32 = 702;
+const UNANSWERED: u32 = 703;
+const NOT_MET: u32 = 704;
+
+/// With a registry, whoever may write to the changelog may write any id there. That stops nothing while the registry says
+/// whose it is; what it does not say may be the state of a newer worker.
+#[test]
+fn a_strangers_id_is_left_aside_and_one_that_could_not_be_asked_for_stops_the_stage() {
+    settle();
+    let mut machine = Machine::new();
+    let signals = machine.signals(&[failure("a@x", 0), failure("b@x", 1), failure("c@x", 2)]);
+    machine.step(signals[..2].to_vec());
+    let written = |id: u32| [&[0][..], &id.to_be_bytes(), b"\0\0\0"].concat();
+    for id in [STRANGERS, NOBODYS] {
+        assert!(!ids::meet(&written(id)));
+        machine.changelog.0.insert(Bytes::from(format!("stranger{id}")), written(id).into());
+    }
+    machine.restart();
+    let said = findings(&machine.step(signals[2..].to_vec()));
+    assert_eq!(said.len(), 1, "what was counted before is still there");
+    assert!(!ids::meet(&written(UNANSWERED)));
+    for id in [UNANSWERED, NOT_MET] {
+        let mut machine = Machine::new();
+        machine.changelog.0.insert(Bytes::from_static(b"newer"), written(id).into());
+        assert!(restored(&machine).unwrap_err().contains(&id.to_string()));
     }
 }

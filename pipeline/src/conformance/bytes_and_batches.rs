@@ -128,6 +128,7 @@ pub(super) async fn idle(harness: Arc<dyn Harness>) {
                 Next::Batch(batch) => got += batch.records.len(),
                 Next::Idle => break,
                 Next::Assigned(_) | Next::Revoking { .. } => panic!("nobody joined or left"),
+                Next::Missed { .. } => panic!("nothing is old"),
             }
         }
         assert_eq!(got, count as usize, "round {round}: idle came too early");

@@ -47,7 +47,7 @@ async fn fenced(hand: &mut Hand) {
             Err(LogError::Fenced(_)) => return,
             Err(error) => panic!("not fenced, but {error}"),
             Ok(Next::Batch(_)) => panic!("a fenced handle is handed records"),
-            Ok(Next::Assigned(_) | Next::Revoking { .. } | Next::Idle) => {}
+            Ok(Next::Assigned(_) | Next::Revoking { .. } | Next::Missed { .. } | Next::Idle) => {}
         }
     }
     panic!("the handle was never fenced");

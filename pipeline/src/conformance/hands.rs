@@ -126,7 +126,7 @@ impl Hand {
             match self.next().await {
                 Next::Batch(batch) => records.extend(batch.records),
                 Next::Idle => return records,
-                Next::Assigned(_) | Next::Revoking { .. } => {}
+                Next::Assigned(_) | Next::Revoking { .. } | Next::Missed { .. } => {}
             }
         }
         panic!("it was never idle");
@@ -165,6 +165,11 @@ impl Hand {
                     assert!(self.held.remove(partition).is_some(), "{partition} is revoked but was not held");
                 }
             }
+            Next::Missed { ranges, .. } => {
+                for missed in ranges {
+                    assert!(self.held.contains_key(&missed.at), "{} is not held", missed.at);
+                }
+            }
             Next::Idle => {}
         }
     }
@@ -174,7 +179,7 @@ impl Hand {
         for _ in 0..CALLS_MAX {
             match self.next().await {
                 Next::Batch(batch) => return batch,
-                Next::Assigned(_) | Next::Revoking { .. } | Next::Idle => {}
+                Next::Assigned(_) | Next::Revoking { .. } | Next::Missed { .. } | Next::Idle => {}
             }
         }
         panic!("no batch came");

@@ -123,7 +123,7 @@ pub(super) async fn churn(harness: Arc<dyn Harness>) {
             }
             // Half of what is revoked is answered in time, the other half is lost.
             Next::Revoking { .. } => turn % 2 == 0,
-            Next::Assigned(_) => false,
+            Next::Assigned(_) | Next::Missed { .. } => false,
             Next::Idle => true,
         };
         if due {

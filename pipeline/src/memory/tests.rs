@@ -35,7 +35,7 @@ async fn finish(handle: &mut Box<dyn Log>) -> usize {
                 let finished = batch.records.iter().map(|record| (record.at, record.offset.next())).collect();
                 handle.commit(Step { lease: batch.lease, finished, records: Vec::new() }).await.unwrap();
             }
-            Next::Assigned(_) | Next::Revoking { .. } => {}
+            Next::Assigned(_) | Next::Revoking { .. } | Next::Missed { .. } => {}
             Next::Idle => return count,
         }
     }

@@ -17,7 +17,9 @@
 //!     secrets_folder: /run/secrets/weir
 //!     password: {file: /run/secrets/weir/kafka-password}
 //!     key_password: {file: /run/secrets/weir/key-password}
+//!     oauth: {token_url: …, client_id: …, client_secret: {file: …}}   # see kafka/security.rs
 //!     settings: {security.protocol: sasl_ssl, sasl.mechanism: PLAIN, sasl.username: weir}
+//!     registry: {url: 'https://registry:8081'}   # see registry/settings.rs; without it, schema ids are fixed
 //! ```
 //! Which of librdkafka's settings may be given, and where its files may lie, is for [`crate::kafka`] to say.
 
@@ -29,7 +31,8 @@ use schemas::Topic;
 use super::section::Section;
 use crate::{
     embedded::{EmbeddedLog, EmbeddedOptions, Watched},
-    kafka::{KafkaConfig, KafkaLogs, TopicPlan},
+    kafka::{KafkaConfig, KafkaLogs, OAuthConfig, TopicPlan},
+    registry::{Book, RegistryConfig, RegistryError},
 };
 
 /// As many as the embedded log allows.
@@ -41,7 +44,7 @@ const PARTITIONS_KAFKA: u32 = 12;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The keys of `kafka:` that [`KafkaConfig::problems`] may name. Secrets have their own names there.
-const KAFKA_KEYS: [(&str, &str); 8] = [
+const KAFKA_KEYS: [(&str, &str); 9] = [
     ("bootstrap", "bootstrap"),
     ("prefix", "prefix"),
     ("session_timeout", "session_timeout"),
@@ -50,6 +53,7 @@ const KAFKA_KEYS: [(&str, &str); 8] = [
     ("secrets_folder", "secrets_folder"),
     ("password", "password"),
     ("key_password", "key_password"),
+    ("oauth", "oauth"),
 ];
 
 /// The configured log.
@@ -70,6 +74,8 @@ pub enum LogConfig {
         partitions: u32,
         /// In how many brokers each partition is kept; absent: as the brokers have it by default.
         replication: Option<u16>,
+        /// Where schema ids come from; absent: they are fixed.
+        registry: Option<Box<RegistryConfig>>,
     },
 }
 
@@ -119,7 +125,10 @@ impl LogConfig {
                 ..MemoryOptions::default()
             })),
             Self::Embedded(config) => Arc::new(EmbeddedLog::open(&config.options(clock))?),
-            Self::Kafka { client, .. } => Arc::new(KafkaLogs::new(client.clone())?),
+            Self::Kafka { client, registry, .. } => {
+                settled(registry.is_some())?;
+                Arc::new(KafkaLogs::new(client.clone())?)
+            }
         })
     }
 
@@ -133,7 +142,35 @@ impl LogConfig {
                 "a memory log lives in its process only; nobody else can read it".to_owned(),
             )),
             Self::Embedded(config) => Ok(Box::new(Watched::open(&config.path)?)),
-            Self::Kafka { client, .. } => KafkaLogs::new(client.clone())?.reader().await,
+            Self::Kafka { client, registry, .. } => {
+                settled(registry.is_some())?;
+                KafkaLogs::new(client.clone())?.reader().await
+            }
+        }
+    }
+
+    /// Our subjects in the schema registry; none where the schema ids are fixed.
+    ///
+    /// # Errors
+    /// [`RegistryError::Settings`] when its client cannot be made.
+    pub fn book(&self) -> Result<Option<Book>, RegistryError> {
+        match self {
+            Self::Memory { .. } | Self::Embedded(_) | Self::Kafka { registry: None, .. } => Ok(None),
+            Self::Kafka { client, registry: Some(registry), .. } => {
+                Book::new(registry, &client.prefix).map(Some)
+            }
+        }
+    }
+
+    /// Settles which schema ids this process speaks. Whoever reads or writes records does this first; without a
+    /// registry there is nothing to settle.
+    ///
+    /// # Errors
+    /// [`RegistryError`] when the registry does not answer, or a schema is not there.
+    pub async fn settle_schemas(&self) -> Result<(), RegistryError> {
+        match self.book()? {
+            Some(book) => book.settle().await,
+            None => Ok(()),
         }
     }
 
@@ -172,6 +209,14 @@ impl EmbeddedConfig {
     }
 }
 
+/// With a registry nothing may be written or read before [`LogConfig::settle_schemas`]: the ids would be other people's.
+fn settled(has_registry: bool) -> Result<(), LogError> {
+    if has_registry && !schemas::ids::is_settled() {
+        return Err(LogError::Unusable("the ids of the schema registry are not settled yet".to_owned()));
+    }
+    Ok(())
+}
+
 fn read_memory(section: &Section<'_>) -> LogConfig {
     LogConfig::Memory { partitions: section.number("partitions", 1..=PARTITIONS_MAX, PARTITIONS) }
 }
@@ -208,36 +253,24 @@ fn read_kafka(section: &Section<'_>) -> LogConfig {
         secrets_folder: section.path("secrets_folder").unwrap_or_else(|| standard.secrets_folder.clone()),
         password: section.secret_source("password"),
         key_password: section.secret_source("key_password"),
+        oauth: section.optional_section("oauth").and_then(|oauth| OAuthConfig::read(&oauth)).map(Box::new),
         ..standard
     };
+    let check = |name: &str, value: &str| client.setting_problem(name, value).map_or(Ok(()), Err);
+    client.extra = section.pairs("settings", check).into_iter().collect();
     for problem in client.problems() {
         let (name, message) = problem.split_once(": ").unwrap_or(("bootstrap", &problem));
-        let key = KAFKA_KEYS.iter().find(|(known, _)| *known == name).map_or("bootstrap", |(_, key)| *key);
+        let key = KAFKA_KEYS.iter().find(|(known, _)| *known == name).map_or("settings", |(_, key)| *key);
         if is_named || key != "bootstrap" {
-            section.problem(key, format!("{key:?}: {message}"));
+            section.problem(key, format!("{name:?}: {message}"));
         }
     }
-    client.extra =
-        section.pairs("settings", |name, value| check_setting(&client, name, value)).into_iter().collect();
     let replication = section.number("replication", 1..=32, 1);
+    let registry = section.optional_section("registry");
     LogConfig::Kafka {
         client,
         partitions: section.number("partitions", 1..=PARTITIONS_MAX, PARTITIONS_KAFKA),
         replication: section.has("replication").then_some(replication),
-    }
-}
-
-/// What the Kafka log says to this one setting.
-fn check_setting(client: &KafkaConfig, name: &str, value: &str) -> Result<(), String> {
-    let alone = KafkaConfig {
-        secrets_folder: client.secrets_folder.clone(),
-        extra: [(name.to_owned(), value.to_owned())].into(),
-        ..KafkaConfig::new("localhost:9092")
-    };
-    match alone.problems().into_iter().next() {
-        None => Ok(()),
-        Some(problem) => {
-            Err(problem.split_once(": ").map_or(problem.clone(), |(_, message)| message.to_owned()))
-        }
+        registry: registry.and_then(|section| RegistryConfig::read(&section)).map(Box::new),
     }
 }

@@ -57,6 +57,12 @@ impl Base {
         url
     }
 
+    /// The address itself.
+    #[must_use]
+    pub fn url(&self) -> Url {
+        self.0.clone()
+    }
+
     /// The address that an answer names, absolute or relative, if it is of this service.
     ///
     /// # Errors

@@ -39,6 +39,12 @@ impl Request {
         Self { body: Some(Bytes::new()), ..Self::new(Method::POST, url) }
     }
 
+    /// `PUT`, without a body so far.
+    #[must_use]
+    pub fn put(url: Url) -> Self {
+        Self { body: Some(Bytes::new()), ..Self::new(Method::PUT, url) }
+    }
+
     fn new(method: Method, url: Url) -> Self {
         Self {
             method,

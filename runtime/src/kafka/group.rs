@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use pipeline::{Clock, Incoming};
+use pipeline::Clock;
 use rdkafka::{
     TopicPartitionList,
     consumer::Consumer as _,
@@ -27,11 +27,14 @@ use schemas::{Offset, TopicPartition};
 
 use super::{
     client::{Consumer, Rebalance, acknowledge},
-    errors, names,
+    errors::{self, Class},
+    meter::Counts,
+    names,
+    queue::Fetched,
     shared::{Job, Jobs, Shared},
-    state::{Flow, Release},
+    state::{Flow, Found, Release},
     survey::ANSWER_WITHIN,
-    tail::{Ranges, Tail, incoming},
+    tail::{Met, Ranges, Tail, incoming, meet, written_at},
     wait::Patience,
 };
 
@@ -39,6 +42,9 @@ use super::{
 const POLL: Duration = Duration::from_millis(10);
 /// So many records are taken from librdkafka before they are handed on and wishes are looked at.
 const TAKE_MAX: usize = 1000;
+
+/// After so long without records, positions are moved behind the marks that follow them. Retention is counted in days.
+const SETTLE_AFTER_MILLIS: i64 = 5000;
 
 /// A change of the group that is being worked on.
 struct Change {
@@ -60,6 +66,10 @@ pub(super) struct Group {
     /// Up to here nothing but marks follows what was handed out.
     clear: std::collections::BTreeMap<TopicPartition, Offset>,
     change: Option<Change>,
+    /// A position is not in its partition any more. Which one, rdkafka does not say.
+    is_astray: bool,
+    /// When records were last taken in, or positions settled, in milliseconds.
+    taken_at: i64,
     patience: Patience,
     clock: Clock,
 }
@@ -73,6 +83,8 @@ impl Group {
             tail: None,
             clear: std::collections::BTreeMap::new(),
             change: None,
+            is_astray: false,
+            taken_at: Clock::machine().now().0 / 1000,
             patience: Patience::new("reading"),
             clock: Clock::machine(),
         }
@@ -83,6 +95,7 @@ impl Group {
         while !self.shared.stop.is_stopped() {
             self.change();
             self.rewind();
+            self.find_back();
             self.flow();
             self.answer();
             self.pull();
@@ -134,6 +147,7 @@ impl Group {
 
     fn begin(&self, rebalance: Rebalance) -> Change {
         let (Rebalance::Assign(list) | Rebalance::Revoke(list)) = &rebalance;
+        Counts::add(&self.shared.counts.rebalances, 1);
         let partitions = self.shared.names().partitions(list);
         // A producer with a step finds out by itself. It must not be waited for: the step may be one that the broker
         // refuses until the change has been worked on.
@@ -156,10 +170,7 @@ impl Group {
                 return false;
             }
         };
-        let mut list = TopicPartitionList::new();
-        for (at, position) in &positions {
-            self.shared.names().add(&mut list, *at, Some(*position).filter(|position| position.0 > 0));
-        }
+        let list = self.list(places(&positions));
         if let Err(error) = self.consumer.incremental_assign(&list) {
             self.endure(&error, "taking partitions");
             return false;
@@ -171,27 +182,10 @@ impl Group {
         if let Err(error) = self.consumer.resume(&list) {
             tracing::debug!(%error, "resuming");
         }
-        self.warn_of_losses(&positions);
         self.shared.state().assign(&positions);
         self.shared.told.notify_one();
         tracing::info!(group = self.shared.identity.group, gained = positions.len(), "partitions assigned");
         true
-    }
-
-    /// Says where a topic's retention went past what this group had read. It reads on with what there is. What is gone
-    /// may be nothing but the marks of transactions, which nobody reads: that can no longer be told.
-    fn warn_of_losses(&self, positions: &[(TopicPartition, Offset)]) {
-        for (at, position) in positions.iter().filter(|(_, position)| position.0 > 0) {
-            let (topic, partition) = (self.shared.names().topic(at.topic), names::number(at.partition));
-            let Ok((low, _)) = self.consumer.fetch_watermarks(topic, partition, ANSWER_WITHIN) else {
-                return;
-            };
-            let gone = u64::try_from(low).unwrap_or_default().saturating_sub(position.0);
-            if gone > 0 {
-                let group = self.shared.identity.group.as_str();
-                tracing::warn!(group, topic, partition, gone, "retention went past what this group has read");
-            }
-        }
     }
 
     /// Gives the partitions back once the handle has released them, or nobody waits any longer, or they are lost.
@@ -236,19 +230,24 @@ impl Group {
         done
     }
 
-    /// The committed positions of these; 0 where there is none. Waits for transactions that are still open on them.
-    fn committed(&self, partitions: &[TopicPartition]) -> KafkaResult<Vec<(TopicPartition, Offset)>> {
+    /// The committed positions of these. Waits for transactions that are still open on them.
+    fn committed(&self, partitions: &[TopicPartition]) -> KafkaResult<Vec<Found>> {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
         let list = self.shared.names().list(partitions.iter().copied());
         let found = self.consumer.committed_offsets(list, ANSWER_WITHIN)?;
-        let mut positions = Vec::new();
+        let (mut positions, mut new) = (Vec::new(), Vec::new());
         for entry in found.elements() {
             entry.error()?;
-            if let Some(at) = self.shared.names().partition(entry.topic(), entry.partition()) {
-                positions.push((at, names::offset(entry.offset()).unwrap_or_default()));
+            let Some(at) = self.shared.names().partition(entry.topic(), entry.partition()) else { continue };
+            match names::offset(entry.offset()) {
+                Some(position) => positions.push(Found { at, position, is_new: false }),
+                None => new.push(at),
             }
+        }
+        for (at, position) in self.shared.survey.starts(&new)? {
+            positions.push(Found { at, position, is_new: true });
         }
         Ok(positions)
     }
@@ -261,8 +260,8 @@ impl Group {
         }
         match self.committed(&partitions).and_then(|positions| self.seek(positions)) {
             Ok(positions) => {
-                for (at, _) in &positions {
-                    self.clear.remove(at);
+                for found in &positions {
+                    self.clear.remove(&found.at);
                 }
                 self.shared.state().rewound(&positions);
                 self.shared.told.notify_one();
@@ -271,16 +270,67 @@ impl Group {
         }
     }
 
-    fn seek(&self, positions: Vec<(TopicPartition, Offset)>) -> KafkaResult<Vec<(TopicPartition, Offset)>> {
+    fn list(&self, positions: impl IntoIterator<Item = (TopicPartition, Offset)>) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
-        for (at, position) in &positions {
-            self.shared.names().add(&mut list, *at, Some(*position).filter(|position| position.0 > 0));
+        for (at, position) in positions {
+            self.shared.names().add(&mut list, at, Some(position));
         }
-        let sought = self.consumer.seek_partitions(list, ANSWER_WITHIN)?;
+        list
+    }
+
+    fn seek(&self, positions: Vec<Found>) -> KafkaResult<Vec<Found>> {
+        let sought = self.consumer.seek_partitions(self.list(places(&positions)), ANSWER_WITHIN)?;
         for entry in sought.elements() {
             entry.error()?;
         }
         Ok(positions)
+    }
+
+    /// Looks which positions are not in their partitions any more, and goes on where those begin now. What lies between
+    /// is told, never passed over in silence. A partition that ends before its position was made anew.
+    fn find_back(&mut self) {
+        if !self.is_astray {
+            return;
+        }
+        match self.astray() {
+            Ok(found) => {
+                self.is_astray = false;
+                for (at, from, to) in found {
+                    Counts::add(&self.shared.counts.missed, to.0.saturating_sub(from.0));
+                    self.clear.remove(&at);
+                    self.shared.state().miss(at, to);
+                }
+                self.shared.told.notify_one();
+            }
+            Err(error) => self.endure(&error, "looking for positions that retention went past"),
+        }
+    }
+
+    /// Positions that are gone, with where their partitions begin now. All are taken up anew, since nobody says which it
+    /// was.
+    fn astray(&self) -> KafkaResult<Vec<(TopicPartition, Offset, Offset)>> {
+        let expected = self.shared.state().expected();
+        let partitions: Vec<TopicPartition> = expected.keys().copied().collect();
+        let starts = self.shared.survey.starts(&partitions)?;
+        let ends = self.shared.survey.ends(&partitions)?;
+        let mut sought = Vec::new();
+        let mut gone = Vec::new();
+        for (at, position) in expected {
+            let (Some(start), Some(end)) = (starts.get(&at), ends.get(&at)) else { continue };
+            let is_there = *start <= position && position <= *end;
+            sought.push((at, if is_there { position } else { *start }));
+            if !is_there {
+                gone.push((at, position, *start));
+            }
+        }
+        // librdkafka has stopped fetching it and refuses to seek in it (2.12): it is put down and taken up again.
+        let list = self.list(sought);
+        if let Err(error) = self.consumer.incremental_unassign(&list) {
+            // They were put down by an earlier try.
+            tracing::debug!(%error, "putting partitions down");
+        }
+        self.consumer.incremental_assign(&list)?;
+        Ok(gone)
     }
 
     // ---- records ----
@@ -301,15 +351,30 @@ impl Group {
     }
 
     fn pull(&mut self) {
-        let mut taken: Vec<Incoming> = Vec::new();
+        let mut taken: Vec<Fetched> = Vec::new();
         let mut troubled = None;
         let mut wait = POLL;
         for _ in 0..TAKE_MAX {
             match self.consumer.poll(wait) {
                 None => break,
-                Some(Ok(message)) => taken.extend(incoming(&message, self.shared.names())),
+                Some(Ok(message)) => {
+                    let met = meet(&message, &self.shared.stop);
+                    if met == Met::Stopped {
+                        break;
+                    }
+                    let record = incoming(&message, self.shared.names());
+                    let written_at = written_at(&message);
+                    taken.extend(record.map(|record| Fetched { record, written_at }));
+                    if met == Met::Waited {
+                        // The group and the handle have waited too.
+                        break;
+                    }
+                }
+                Some(Err(error)) if errors::class(&error) == Class::Astray => self.is_astray = true,
                 Some(Err(error)) => {
-                    if let Some(ending) = errors::ending(&error, &self.shared.identity.name, "reading") {
+                    let reading = ("Read", self.shared.identity.topics.as_str());
+                    let ending = self.shared.ending(&error, "reading", reading);
+                    if let Some(ending) = ending.filter(|ending| !self.patience.bears(ending)) {
                         self.shared.end(ending);
                         break;
                     }
@@ -324,6 +389,7 @@ impl Group {
         }
         if !taken.is_empty() {
             self.patience.reset();
+            self.taken_at = self.shared.millis();
             self.shared.state().take_in(taken);
             self.shared.told.notify_one();
         }
@@ -334,11 +400,24 @@ impl Group {
         let Some((call, handed)) = self.shared.state().question() else { return };
         match self.caught_up(&handed) {
             Ok(true) => {
+                self.patience.reset();
                 self.shared.state().answer(call);
                 self.shared.told.notify_one();
+                self.settle();
             }
             Ok(false) => {}
             Err(error) => self.endure(&error, "looking for the ends of partitions"),
+        }
+    }
+
+    /// Lets finished positions move behind marks, once nothing has come for a while: it costs a transaction.
+    fn settle(&mut self) {
+        let now = self.shared.millis();
+        let is_quiet = now.saturating_sub(self.taken_at) >= SETTLE_AFTER_MILLIS;
+        if is_quiet && !self.shared.has_step() && !self.shared.state().settled().is_empty() {
+            self.taken_at = now;
+            // A producer that has more to do is asked another time.
+            drop(self.jobs.try_send(Job::Settle));
         }
     }
 
@@ -372,17 +451,32 @@ impl Group {
         if !open.is_empty() && !tail.is_empty(&open, &self.shared.stop).unwrap_or(false) {
             return Ok(false);
         }
-        self.clear.extend(open.into_iter().map(|(at, (_, end))| (at, end)));
+        // Looked at last: a range that retention has emptied since is no range of marks.
+        let looked_at: Vec<TopicPartition> = open.keys().copied().collect();
+        let starts = self.shared.survey.starts(&looked_at)?;
+        if open.iter().any(|(at, (from, _))| starts.get(at).is_none_or(|start| start > from)) {
+            self.is_astray = true;
+            return Ok(false);
+        }
+        let mut state = self.shared.state();
+        for (at, (_, end)) in open {
+            state.clear(at, end);
+            self.clear.insert(at, end);
+        }
         Ok(true)
     }
 
     /// Ends the handle where the error says so; otherwise waits a little and lets the next turn try again.
     fn endure(&mut self, error: &KafkaError, what: &str) {
-        match errors::ending(error, &self.shared.identity.name, what) {
-            Some(ending) => self.shared.end(ending),
-            None => {
+        match self.shared.ending(error, what, ("Read", &self.shared.identity.topics)) {
+            Some(ending) if !self.patience.bears(&ending) => self.shared.end(ending),
+            Some(_) | None => {
                 self.patience.wait(&self.shared.stop, error);
             }
         }
     }
+}
+
+fn places(found: &[Found]) -> impl Iterator<Item = (TopicPartition, Offset)> {
+    found.iter().map(|found| (found.at, found.position))
 }

@@ -22,11 +22,13 @@ pub(super) struct KafkaLog {
     ended: Vec<Ended>,
     /// Since when nothing has come, over dropped calls.
     quiet_since: Option<Instant>,
+    /// The step that was refused as too large.
+    refused: Option<Step>,
 }
 
 impl KafkaLog {
     pub(super) fn new(shared: Arc<Shared>, idle_after: Duration, jobs: Jobs, ended: Vec<Ended>) -> Self {
-        Self { shared, idle_after, jobs: Some(jobs), ended, quiet_since: None }
+        Self { shared, idle_after, jobs: Some(jobs), ended, quiet_since: None, refused: None }
     }
 
     async fn wait_for_next(&mut self) -> Result<Next, LogError> {
@@ -45,7 +47,7 @@ impl KafkaLog {
                 drop(tokio::time::timeout_at(idle_at, told).await);
                 continue;
             }
-            if self.shared.state().idle() {
+            if self.shared.state().idle(self.shared.millis()) {
                 self.quiet_since = None;
                 return Ok(Next::Idle);
             }
@@ -65,7 +67,10 @@ impl KafkaLog {
             return Err(self.shared.state().ended().unwrap_or_else(closed));
         }
         match answered.await {
-            Ok(answer) => answer,
+            Ok((answer, refused)) => {
+                self.refused = refused;
+                answer
+            }
             Err(_) => Err(self.shared.state().ended().unwrap_or_else(closed)),
         }
     }
@@ -96,6 +101,10 @@ impl Log for KafkaLog {
 
     fn commit(&mut self, step: Step) -> BoxFuture<'_, Result<(), LogError>> {
         self.take_step(step).boxed()
+    }
+
+    fn take_back(&mut self) -> Option<Step> {
+        self.refused.take()
     }
 
     fn leave(&mut self) -> BoxFuture<'_, Result<(), LogError>> {

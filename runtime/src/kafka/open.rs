@@ -14,6 +14,7 @@ use super::{
     client,
     group::Group,
     handle::KafkaLog,
+    meter::KafkaMetrics,
     producer::Steps,
     settings::KafkaConfig,
     shared::{Ended, Ending, Identity, Shared},
@@ -81,17 +82,23 @@ impl Handles {
         &self,
         config: &KafkaConfig,
         survey: &Survey,
+        meter: &KafkaMetrics,
         member: Member,
     ) -> Result<Box<dyn Log>, LogError> {
+        let topics: Vec<&str> = member.topics.iter().map(|topic| survey.names.topic(*topic)).collect();
         let identity = Identity {
+            topics: topics.join(", "),
             config: config.clone(),
             group: survey.names.group(&member.group),
             transactional_id: survey.names.transactional_id(&member.group, &member.name),
             name: member.name.clone(),
         };
         self.wait_for_predecessor(&identity.transactional_id).await;
-        let state = State::new(member.limits, member.topics.is_empty());
-        let shared = Arc::new(Shared::new(identity, survey.clone(), state));
+        let now = pipeline::Clock::machine().now().0 / 1000;
+        let state = State::new(member.limits, member.topics.is_empty(), now);
+        let counts = meter.group(&member.group);
+        let shared = Arc::new(Shared::new(identity, survey.clone(), state, Arc::clone(&counts)));
+        counts.watch(&shared);
         // Whoever drops this call stops what it has begun.
         let guard = Guard(Some(Arc::clone(&shared)));
         let (sender, ended) = watch::channel(false);

@@ -12,11 +12,12 @@
 //! librdkafka 2.12 does not speak the second version of transactions (KIP-890), so that a request that was delayed for
 //! longer than all of this may still hit a later transaction: stable ids and idempotent sinks remain the last guarantee.
 
+mod positions;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use pipeline::{Clock, LogError, Outgoing, Route, Step, log::Positions};
 use rdkafka::{
-    TopicPartitionList,
     consumer::Consumer as _,
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
     message::{Header, OwnedHeaders},
@@ -27,8 +28,9 @@ use schemas::{Partition, Topic, partition::partition_of};
 use tokio::sync::mpsc;
 
 use super::{
-    client::{self, Producer},
+    client::{self, Batching, Producer},
     errors::{self, Class},
+    meter::Counts,
     names,
     shared::{Job, Shared},
     survey::{ANSWER_WITHIN, closed},
@@ -37,6 +39,11 @@ use super::{
 
 /// How long one attempt at initialising may take before the stop is looked at.
 const INIT_WITHIN: Duration = Duration::from_secs(10);
+/// How often it is looked whether a step's records are delivered.
+const LOOK: Duration = Duration::from_millis(1);
+/// What a batch may hold unless a topic takes less, and what it always may.
+const BATCH_BYTES_MOST: usize = 1_000_000;
+const BATCH_BYTES_LEAST: usize = 16_384;
 /// A partition count is looked up again after so long, so that `Route::Every` reaches partitions that were added.
 const COUNT_FRESH_MICROS: i64 = 300_000_000;
 
@@ -50,6 +57,13 @@ enum Attempt {
     Unknown(KafkaError),
     /// The handle, or the step, cannot go on; it left no trace.
     Over(LogError),
+    /// A topic is not there, or the broker does not know it yet; it left no trace.
+    Absent(LogError),
+    /// These records, by their places, are larger than the broker takes; it left no trace.
+    TooLarge(Vec<usize>),
+    /// Records were refused together; which of them is too large, if any is, shows when each is sent by itself. It left
+    /// no trace.
+    Unclear,
 }
 
 /// The producer's side of a handle.
@@ -63,6 +77,7 @@ pub(super) struct Steps {
     number: u64,
     /// The positions that went with the last attempt: where its token is to be found.
     sent: Positions,
+    batching: Batching,
 }
 
 impl Steps {
@@ -77,6 +92,7 @@ impl Steps {
             opened,
             number: 0,
             sent: Positions::new(),
+            batching: Batching::default(),
         }
     }
 
@@ -84,8 +100,8 @@ impl Steps {
     pub(super) fn init(&mut self) -> Result<(), LogError> {
         let mut patience = Patience::new("initialising a producer");
         loop {
-            let producer =
-                client::producer(&self.shared.identity.config, &self.shared.identity.transactional_id)?;
+            let identity = &self.shared.identity;
+            let producer = client::producer(&identity.config, &identity.transactional_id, self.batching)?;
             let error = match producer.init_transactions(INIT_WITHIN) {
                 Ok(()) => {
                     self.producer = Some(producer);
@@ -94,10 +110,10 @@ impl Steps {
                 Err(error) => error,
             };
             if let Some(refused) = producer.context().refused() {
-                return Err(LogError::Refused(refused));
+                return Err(refused);
             }
             if let Some(ending) =
-                errors::ending(&error, &self.shared.identity.name, "a broker with transactions is needed")
+                self.shared.ending(&error, "a broker with transactions is needed", ("Write", ""))
             {
                 return Err(ending);
             }
@@ -117,10 +133,12 @@ impl Steps {
                     if let Err(LogError::Fenced(_)) = &answered {
                         self.shared.end(self.fenced());
                     }
+                    let back = matches!(answered, Err(LogError::TooLarge(_))).then_some(step);
                     // A dropped call does not want to know.
-                    drop(answer.send(answered));
+                    drop(answer.send((answered, back)));
                 }
                 Job::Prove(answer) => drop(answer.try_send(self.prove())),
+                Job::Settle => self.settle(),
             }
             if self.shared.stop.is_stopped() {
                 break;
@@ -149,6 +167,14 @@ impl Steps {
                     KafkaError::Global(Code::OperationTimedOut)
                 }
                 Attempt::Over(error) => return Err(error),
+                Attempt::Absent(error) if !patience.bears(&error) => return Err(error),
+                Attempt::Absent(_) => KafkaError::Global(Code::UnknownTopicOrPartition),
+                Attempt::TooLarge(places) => return Err(self.too_large(step, places)),
+                Attempt::Unclear => {
+                    Counts::add(&self.shared.counts.aborts, 1);
+                    (self.producer, self.batching.one_by_one) = (None, true);
+                    continue;
+                }
                 Attempt::Undone(error) => error,
                 Attempt::Unknown(error) => {
                     tracing::warn!(%error, "the outcome of a step is unknown; looking it up");
@@ -159,11 +185,15 @@ impl Steps {
                     error
                 }
             };
+            Counts::add(&self.shared.counts.aborts, 1);
             if patience.wait(&self.shared.stop, &cause) {
                 return Err(closed());
             }
         }
-        self.shared.state().committed(&step.finished);
+        self.widen();
+        let mut committed = std::mem::take(&mut self.sent);
+        committed.extend(&step.finished);
+        self.shared.state().committed(&committed, self.shared.millis());
         Ok(())
     }
 
@@ -218,6 +248,7 @@ impl Steps {
         if let Err(error) = filled {
             return self.abort(error);
         }
+        self.deliver(producer);
         // Without a limit librdkafka would ask for ever: unlike the other calls, this one is not bound by the
         // transaction's.
         match producer.commit_transaction(self.shared.identity.config.transaction_timeout) {
@@ -226,11 +257,24 @@ impl Steps {
         }
     }
 
+    /// Waits until the records are delivered, or have failed. A commit begins with that too, but rdkafka (0.39) looks only
+    /// every 100 ms whether it is done, and most steps are through in a few.
+    fn deliver(&self, producer: &Producer) {
+        let most = self.shared.identity.config.transaction_timeout.as_millis() / LOOK.as_millis();
+        for _ in 0..most {
+            producer.poll(Duration::ZERO);
+            if producer.in_flight_count() == 0 || self.shared.stop.wait(LOOK) {
+                return;
+            }
+        }
+    }
+
     /// What a failed commit means. Only where records did not get through has nothing been asked of the broker. An error
     /// that merely demands an abort may hide a commit whose answer was lost while the transaction failed locally.
     fn uncommitted(&mut self, error: KafkaError) -> Attempt {
         let undelivered = self.producer.as_ref().is_some_and(|producer| producer.context().has_undelivered());
-        if undelivered || matches!(error, KafkaError::Flush(_)) {
+        // Rights are asked for before the commit is.
+        if errors::class(&error) == Class::Refused || undelivered || matches!(error, KafkaError::Flush(_)) {
             return self.abort(error);
         }
         match errors::class(&error) {
@@ -239,6 +283,7 @@ impl Steps {
             | Class::Abort
             | Class::Broken
             | Class::Unusable
+            | Class::Astray
             | Class::Missing
             | Class::Refused => Attempt::Unknown(error),
         }
@@ -255,35 +300,29 @@ impl Steps {
     /// Begins the transaction and puts the records into it.
     fn fill(&self, producer: &Producer, step: &Step, placed: &[(usize, Partition)]) -> KafkaResult<()> {
         producer.context().take_undelivered();
+        producer.context().take_too_large();
         producer.begin_transaction()?;
         for (index, partition) in placed {
             if let Some(record) = step.records.get(*index) {
-                self.send(producer, record, *partition)?;
+                self.send(producer, (*index, record), *partition)?;
             }
         }
         Ok(())
     }
 
-    fn offsets(&self, positions: &Positions, token: &str) -> TopicPartitionList {
-        let mut list = TopicPartitionList::new();
-        for (at, position) in positions {
-            let mut entry =
-                list.add_partition(self.shared.names().topic(at.topic), names::number(at.partition));
-            let offset = rdkafka::Offset::Offset(i64::try_from(position.0).unwrap_or(i64::MAX));
-            // Only negative offsets are refused.
-            drop(entry.set_offset(offset));
-            entry.set_metadata(token);
-        }
-        list
-    }
-
-    fn send(&self, producer: &Producer, record: &Outgoing, partition: Partition) -> KafkaResult<()> {
+    fn send(
+        &self,
+        producer: &Producer,
+        (place, record): (usize, &Outgoing),
+        partition: Partition,
+    ) -> KafkaResult<()> {
         loop {
             let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
             for (key, value) in &record.headers {
                 headers = headers.insert(Header { key, value: Some(value.as_ref()) });
             }
-            let mut out: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(self.shared.names().topic(record.topic))
+            let topic = self.shared.names().topic(record.topic);
+            let mut out: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(topic, place)
                 .partition(names::number(partition))
                 .key(record.key.as_ref())
                 .headers(headers);
@@ -299,17 +338,27 @@ impl Steps {
                         return Err(KafkaError::MessageProduction(Code::MessageTimedOut));
                     }
                 }
-                Err((error, _)) => return Err(error),
+                Err((error, _)) => {
+                    if errors::code(&error) == Code::MessageSizeTooLarge {
+                        producer.context().note_too_large(place);
+                    }
+                    return Err(error);
+                }
             }
         }
     }
 
-    /// The same call again while that may help.
+    /// The same call again while that may help. After the transaction's time it cannot: the broker has undone it. And
+    /// librdkafka (2.12) may wait for ever for a coordinator that was away: only a new client finds it again.
     fn again(&self, mut call: impl FnMut() -> KafkaResult<()>) -> KafkaResult<()> {
         let mut patience = Patience::new("a transaction");
+        let begun = self.clock.now().0;
         loop {
             match call() {
                 Err(error) if errors::class(&error) == Class::Retry => {
+                    if self.timed_out(begun) {
+                        return Err(KafkaError::Global(Code::State));
+                    }
                     if patience.wait(&self.shared.stop, &error) {
                         return Err(error);
                     }
@@ -322,15 +371,41 @@ impl Steps {
     /// Undoes a transaction that cannot be committed.
     fn abort(&mut self, cause: KafkaError) -> Attempt {
         let undelivered = self.producer.as_ref().and_then(|producer| producer.context().take_undelivered());
-        if errors::class(&cause) == Class::Fenced || !self.undo() {
-            return Attempt::Over(self.fenced());
+        let too_large = self.producer.as_ref().map(|producer| producer.context().take_too_large());
+        let too_large = too_large.unwrap_or_default();
+        match errors::class(&cause) {
+            Class::Fenced if errors::is_taken(&cause) => return Attempt::Over(self.fenced()),
+            // Nobody has asked for it to be committed, and the next producer of the name ends it.
+            Class::Broken => self.producer = None,
+            Class::Retry
+            | Class::Abort
+            | Class::Astray
+            | Class::Fenced
+            | Class::Refused
+            | Class::Missing
+            | Class::Unusable => {
+                if !self.undo() {
+                    return Attempt::Over(self.fenced());
+                }
+            }
         }
         self.counts.clear();
+        if !too_large.is_empty() {
+            // Without a delivery that failed it was librdkafka that refused this very record.
+            let is_clear = undelivered.is_none() || self.batching.one_by_one;
+            return if is_clear { Attempt::TooLarge(too_large) } else { Attempt::Unclear };
+        }
         // Why a record was not delivered says more than that the transaction must be aborted.
-        let cause = undelivered.map_or(cause, KafkaError::MessageProduction);
-        match errors::ending(&cause, &self.shared.identity.name, "a step") {
+        let cause = match undelivered {
+            Some(code) if errors::class(&cause) != Class::Refused => KafkaError::MessageProduction(code),
+            Some(_) | None => cause,
+        };
+        let denied = self.producer.as_ref().and_then(|producer| producer.context().take_denied());
+        let writing = ("Write", denied.as_deref().unwrap_or("that it writes to"));
+        match self.shared.ending(&cause, "a step", writing) {
             // Whoever may abort is not fenced: the broker had ended the transaction because of its age.
             Some(LogError::Fenced(_)) | None => Attempt::Undone(cause),
+            Some(missing @ LogError::Missing(_)) => Attempt::Absent(missing),
             Some(ending) => Attempt::Over(ending),
         }
     }
@@ -348,33 +423,35 @@ impl Steps {
         true
     }
 
-    fn fenced(&self) -> LogError {
-        LogError::Fenced(self.shared.identity.name.clone())
+    /// Says which topics take smaller records than they must.
+    fn too_large(&mut self, step: &Step, places: Vec<usize>) -> LogError {
+        Counts::add(&self.shared.counts.aborts, 1);
+        for record in places.iter().filter_map(|place| step.records.get(*place)) {
+            let (topic, bytes) = (self.shared.names().topic(record.topic), record.bytes());
+            tracing::error!(topic, bytes, "a record is larger than the topic takes (max.message.bytes)");
+        }
+        if self.batching.one_by_one {
+            (self.producer, self.batching.one_by_one) = (None, false);
+        }
+        LogError::TooLarge(places)
     }
 
-    /// Whether the committed positions carry the step's token.
-    fn is_committed(&self, token: &str) -> Result<bool, LogError> {
-        let Some(consumer) = self.shared.consumer() else { return Ok(false) };
-        let mut patience = Patience::new("looking up committed positions");
-        loop {
-            let list = self.shared.names().list(self.sent.keys().copied());
-            if list.count() == 0 {
-                return Ok(false);
-            }
-            let error = match consumer.committed_offsets(list, ANSWER_WITHIN) {
-                Ok(found) => match found.elements().iter().try_for_each(|entry| entry.error()) {
-                    Ok(()) => return Ok(found.elements().iter().any(|entry| entry.metadata() == token)),
-                    Err(error) => error,
-                },
-                Err(error) => error,
-            };
-            if let Some(ending) = errors::ending(&error, &self.shared.identity.name, "committed positions") {
-                return Err(ending);
-            }
-            if patience.wait(&self.shared.stop, &error) {
-                return Err(closed());
-            }
+    /// A step went through record by record that did not in batches: from now on these are half as large.
+    fn widen(&mut self) {
+        if !self.batching.one_by_one {
+            return;
         }
+        let bytes = (self.batching.bytes_max.unwrap_or(BATCH_BYTES_MOST) / 2).max(BATCH_BYTES_LEAST);
+        tracing::warn!(
+            bytes,
+            "a topic takes smaller batches than ours (max.message.bytes): ours are smaller now"
+        );
+        self.batching = Batching { bytes_max: Some(bytes), one_by_one: false };
+        self.producer = None;
+    }
+
+    fn fenced(&self) -> LogError {
+        LogError::Fenced(self.shared.identity.name.clone())
     }
 
     // ---- partitions ----
@@ -403,31 +480,18 @@ impl Steps {
         {
             return Ok(*count);
         }
-        let count = self.shared.survey.partitions(topic, &self.shared.stop)?;
+        let mut patience = Patience::new("looking for a topic");
+        let count = loop {
+            match self.shared.survey.partitions(topic, &self.shared.stop) {
+                Err(missing) if patience.bears(&missing) => {
+                    if patience.wait(&self.shared.stop, &missing) {
+                        return Err(closed());
+                    }
+                }
+                counted => break counted?,
+            }
+        };
         self.counts.insert(topic, (count, now));
         Ok(count)
-    }
-
-    // ---- the name ----
-
-    /// Whether the name is still ours: opens a transaction on the group's offsets, and aborts it. Only a clear no
-    /// counts.
-    fn prove(&mut self) -> bool {
-        let Some(producer) = &self.producer else { return true };
-        let metadata = self.shared.consumer().and_then(|consumer| consumer.group_metadata());
-        let any = self.shared.state().any();
-        let (Some(metadata), Some((at, position))) = (metadata, any) else { return true };
-        let list = self.offsets(&Positions::from([(at, position)]), "weir");
-        let tried = producer
-            .begin_transaction()
-            .and_then(|()| producer.send_offsets_to_transaction(&list, &metadata, ANSWER_WITHIN));
-        let ours = match tried {
-            Err(error) if errors::class(&error) == Class::Fenced => false,
-            _ => self.undo(),
-        };
-        if !ours {
-            self.shared.end(self.fenced());
-        }
-        ours
     }
 }

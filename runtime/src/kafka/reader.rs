@@ -12,12 +12,13 @@ use std::{
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use pipeline::{
-    LogError, Reader,
+    Clock, LogError, Reader,
     log::{Changes, From, Limits, Table},
 };
 use schemas::{Offset, Partition, Topic, TopicPartition};
 
 use super::{
+    meter::KafkaMetrics,
     survey::closed,
     tail::{Ends, POLLS_MANY, Ranges, Tail},
     wait::Stop,
@@ -30,12 +31,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// A [`Reader`] over Kafka.
 pub(super) struct KafkaReader {
     tail: Option<Arc<Mutex<Tail>>>,
+    meter: Arc<KafkaMetrics>,
     stop: Arc<Stop>,
 }
 
 impl KafkaReader {
-    pub(super) fn new(tail: Tail) -> Self {
-        Self { tail: Some(Arc::new(Mutex::new(tail))), stop: Arc::new(Stop::default()) }
+    pub(super) fn new(tail: Tail, meter: Arc<KafkaMetrics>) -> Self {
+        Self { tail: Some(Arc::new(Mutex::new(tail))), meter, stop: Arc::new(Stop::default()) }
     }
 
     /// Runs `work` where it may block. A dropped call ends by itself, at the next call or with the reader.
@@ -74,7 +76,8 @@ impl Drop for KafkaReader {
 
 impl Reader for KafkaReader {
     fn restore(&mut self, topic: Topic, partition: Partition) -> BoxFuture<'_, Result<Table, LogError>> {
-        self.blocking(move |tail, stop| restore(tail, TopicPartition::new(topic, partition), stop))
+        let mut progress = Progress::new(Arc::clone(&self.meter), TopicPartition::new(topic, partition));
+        self.blocking(move |tail, stop| restore(tail, &mut progress, stop))
     }
 
     fn follow(&mut self, topic: Topic, from: From) -> BoxFuture<'_, Result<Changes, LogError>> {
@@ -82,7 +85,69 @@ impl Reader for KafkaReader {
     }
 }
 
-fn restore(tail: &Tail, at: TopicPartition, stop: &Stop) -> Result<Table, LogError> {
+/// A restore says how far it is once it has taken so long, and then again each time as much has passed.
+const SAID_EVERY_MICROS: i64 = 5_000_000;
+/// So many records are counted before the clock is looked at.
+const LOOKED_EVERY: u64 = 1024;
+
+/// How far a restore has come, for the log and for whoever measures.
+struct Progress {
+    meter: Arc<KafkaMetrics>,
+    at: TopicPartition,
+    clock: Clock,
+    began: i64,
+    /// Up to when it has been counted and said.
+    counted: i64,
+    said: i64,
+    records: u64,
+    fresh: u64,
+    ends: Offset,
+}
+
+impl Progress {
+    fn new(meter: Arc<KafkaMetrics>, at: TopicPartition) -> Self {
+        let clock = Clock::machine();
+        let now = clock.now().0;
+        let ends = Offset(0);
+        Self { meter, at, clock, began: now, counted: now, said: now, records: 0, fresh: 0, ends }
+    }
+
+    fn took(&mut self, offset: Offset) {
+        self.fresh += 1;
+        if self.fresh < LOOKED_EVERY {
+            return;
+        }
+        self.count();
+        if self.counted.saturating_sub(self.said) >= SAID_EVERY_MICROS {
+            self.said = self.counted;
+            let (at, records, offset, of) = (self.at, self.records, offset.0, self.ends.0);
+            tracing::info!(%at, records, offset, of, seconds = self.seconds(), "restoring a table");
+        }
+    }
+
+    fn count(&mut self) {
+        let now = self.clock.now().0;
+        let lasted = u64::try_from(now.saturating_sub(self.counted)).unwrap_or_default();
+        self.meter.restored(self.at.topic, self.fresh, Duration::from_micros(lasted));
+        self.records += self.fresh;
+        (self.fresh, self.counted) = (0, now);
+    }
+
+    fn seconds(&self) -> i64 {
+        self.counted.saturating_sub(self.began) / 1_000_000
+    }
+
+    fn done(&mut self, keys: usize) {
+        self.count();
+        if self.seconds() > 0 {
+            let (at, records) = (self.at, self.records);
+            tracing::info!(%at, records, keys, seconds = self.seconds(), "a table is restored");
+        }
+    }
+}
+
+fn restore(tail: &Tail, progress: &mut Progress, stop: &Stop) -> Result<Table, LogError> {
+    let at = progress.at;
     let count = tail.survey().partitions(at.topic, stop)?;
     if at.partition.0 >= count {
         return Err(LogError::Missing(format!("partition {at}")));
@@ -98,14 +163,17 @@ fn restore(tail: &Tail, at: TopicPartition, stop: &Stop) -> Result<Table, LogErr
         decided = written.iter().all(|(at, end)| committed.get(at).is_some_and(|committed| committed >= end));
     }
     let ranges: Ranges = written.iter().map(|(at, end)| (*at, (Offset(0), *end))).collect();
+    progress.ends = written.get(&at).copied().unwrap_or_default();
     let mut table = Table::new();
     tail.read(&ranges, stop, POLLS_MANY, &mut |record| {
+        progress.took(record.offset);
         match record.value {
             Some(value) => table.insert(record.key, value),
             None => table.remove(&record.key),
         };
         true
     })?;
+    progress.done(table.len());
     Ok(table)
 }
 

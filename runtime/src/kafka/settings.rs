@@ -6,10 +6,14 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     path::{Component, Path, PathBuf},
     time::Duration,
 };
 
+use schemas::Topic;
+
+use super::{client, names::Names, security, security::OAuthConfig};
 use crate::secret::SecretSource;
 
 /// How to reach Kafka.
@@ -40,6 +44,8 @@ pub struct KafkaConfig {
     pub password: Option<SecretSource>,
     /// The password of the client's private key, likewise.
     pub key_password: Option<SecretSource>,
+    /// Where tokens for SASL OAUTHBEARER come from.
+    pub oauth: Option<Box<OAuthConfig>>,
     /// Further settings of librdkafka, from [`ALLOWED`].
     pub extra: BTreeMap<String, String>,
 }
@@ -58,8 +64,52 @@ impl KafkaConfig {
             secrets_folder: PathBuf::from("/run/secrets/weir"),
             password: None,
             key_password: None,
+            oauth: None,
             extra: BTreeMap::new(),
         }
+    }
+
+    /// Kafka's name of `topic`.
+    #[must_use]
+    pub fn topic_name(&self, topic: Topic) -> String {
+        Names::new(&self.prefix).topic(topic).to_owned()
+    }
+
+    /// What the names of all topics begin with.
+    #[must_use]
+    pub fn topics_prefix(&self) -> String {
+        format!("{}weir.", self.prefix)
+    }
+
+    /// Kafka's name of a group.
+    #[must_use]
+    pub fn group_name(&self, group: &str) -> String {
+        Names::new(&self.prefix).group(group)
+    }
+
+    /// What the transactional ids of a group's members begin with.
+    #[must_use]
+    pub fn transactional_ids(&self, group: &str) -> String {
+        Names::new(&self.prefix).transactional_id(group, "")
+    }
+
+    /// Whether connections are encrypted.
+    pub(super) fn has_tls(&self) -> bool {
+        matches!(self.protocol(), "ssl" | "sasl_ssl")
+    }
+
+    /// Whether a client logs in.
+    pub(super) fn has_login(&self) -> bool {
+        matches!(self.protocol(), "sasl_plaintext" | "sasl_ssl")
+    }
+
+    /// How it logs in; librdkafka's own default would be Kerberos, which is not built in.
+    pub(super) fn mechanism(&self) -> &str {
+        self.extra.get("sasl.mechanism").map_or("", String::as_str)
+    }
+
+    fn protocol(&self) -> &str {
+        self.extra.get("security.protocol").map_or("plaintext", String::as_str)
     }
 
     /// Everything that is wrong with it; empty when nothing is. Reads nothing and connects to nothing.
@@ -78,9 +128,14 @@ impl KafkaConfig {
         problems.extend(secs("transaction_timeout", self.transaction_timeout, 1, 900));
         problems.extend(secs("revoke_within", self.revoke_within, 0, 240));
         for (key, value) in &self.extra {
-            problems.extend(self.extra_problem(key, value));
+            problems.extend(self.setting_problem(key, value).map(|message| format!("{key}: {message}")));
         }
-        for (name, source) in [("password", &self.password), ("key_password", &self.key_password)] {
+        let client_secret = self.oauth.as_ref().map(|oauth| &oauth.client_secret);
+        for (name, source) in [
+            ("password", self.password.as_ref()),
+            ("key_password", self.key_password.as_ref()),
+            ("oauth", client_secret),
+        ] {
             if let Some(SecretSource::File(file)) = source
                 && !self.is_secret(file)
             {
@@ -90,27 +145,43 @@ impl KafkaConfig {
                 ));
             }
         }
+        problems.extend(security::problems(self));
         problems
     }
 
-    fn extra_problem(&self, key: &str, value: &str) -> Option<String> {
+    /// What is wrong with one further setting by itself. Reads nothing.
+    #[must_use]
+    pub fn setting_problem(&self, key: &str, value: &str) -> Option<String> {
         if let Some((_, instead)) = INSTEAD.iter().find(|(name, _)| *name == key) {
-            return Some(format!("{key}: {instead}"));
+            return Some((*instead).to_owned());
+        }
+        if key.starts_with("sasl.oauthbearer.") {
+            return Some("use oauth: {token_url: …, client_id: …, client_secret: …}".to_owned());
         }
         if !ALLOWED.contains(&key) {
             let near =
                 ALLOWED.iter().min_by_key(|name| strsim::levenshtein(name, key)).copied().unwrap_or_default();
-            return Some(format!(
-                "{key}: not a setting that may be passed to librdkafka; the nearest is {near}"
-            ));
+            return Some(format!("not a setting that may be passed to librdkafka; the nearest is {near}"));
         }
         if key.ends_with(".location") && !self.is_secret(Path::new(value)) {
-            return Some(format!("{key}: must lie in the secrets folder {}", self.secrets_folder.display()));
+            return Some(format!("must lie in the secrets folder {}", self.secrets_folder.display()));
         }
         if value.contains('\0') {
-            return Some(format!("{key}: has a NUL character"));
+            return Some("has a NUL character".to_owned());
         }
-        None
+        let one_of: &[&str] = match key {
+            "security.protocol" => &security::PROTOCOLS,
+            "sasl.mechanism" => &security::MECHANISMS,
+            _ => return client::value_problem(key, value),
+        };
+        (!one_of.contains(&value)).then(|| format!("must be one of {}", one_of.join(", ")))
+    }
+
+    /// Whether every server is this machine.
+    pub(super) fn is_local(&self) -> bool {
+        let hosts = self.bootstrap.split(',').filter_map(|server| server.trim().rsplit_once(':'));
+        let mut hosts = hosts.map(|(host, _)| host.trim_matches(['[', ']']));
+        hosts.all(|host| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()))
     }
 
     /// Whether the path stays in the secrets folder, as it is written.
@@ -148,6 +219,8 @@ pub const ALLOWED: &[&str] = &[
     "queued.min.messages",
     "queued.max.messages.kbytes",
     "heartbeat.interval.ms",
+    "group.protocol",
+    "topic.metadata.refresh.interval.ms",
     "max.poll.interval.ms",
     "metadata.max.age.ms",
     "connections.max.idle.ms",
@@ -164,6 +237,7 @@ pub const ALLOWED: &[&str] = &[
 /// Settings that people look for, and what to say instead.
 const INSTEAD: &[(&str, &str)] = &[
     ("bootstrap.servers", "use bootstrap"),
+    ("debug", "use --log info,librdkafka=debug"),
     ("enable.auto.commit", "positions are committed by steps only"),
     ("enable.idempotence", "always on"),
     (
@@ -175,9 +249,11 @@ const INSTEAD: &[(&str, &str)] = &[
     ("isolation.level", "always read_committed"),
     ("plugin.library.paths", "no code is loaded"),
     ("sasl.password", "use password: {file: …} or {env: …}"),
-    ("sasl.oauthbearer.token.endpoint.url", "no server is called for a token"),
+    ("sasl.jaas.config", "is Java's: use sasl.username and password"),
+    ("sasl.mechanisms", "use sasl.mechanism"),
     ("session.timeout.ms", "use session_timeout"),
     ("ssl.endpoint.identification.algorithm", "names in certificates are always verified"),
+    ("ssl.keystore.location", "use ssl.certificate.location and ssl.key.location, in PEM form"),
     ("ssl.key.password", "use key_password: {file: …} or {env: …}"),
     ("transaction.timeout.ms", "use transaction_timeout"),
     ("transactional.id", "named after group and member"),
@@ -219,6 +295,11 @@ mod tests {
             extra: BTreeMap::from([
                 ("ssl.ca.location".to_owned(), "/run/secrets/weir/../../etc/shadow".to_owned()),
                 ("sasl.password".to_owned(), "hunter2".to_owned()),
+                ("security.protocol".to_owned(), "sasl_ssl".to_owned()),
+                ("sasl.mechanism".to_owned(), "PLAIN".to_owned()),
+                ("sasl.username".to_owned(), "weir".to_owned()),
+                ("linger.ms".to_owned(), "hunter2".to_owned()),
+                ("client.id".to_owned(), "a\0b".to_owned()),
                 ("lingering.ms".to_owned(), "5".to_owned()),
             ]),
             ..KafkaConfig::new("localhost:9092,user:hunter2@host:1,nowhere")
@@ -234,6 +315,8 @@ mod tests {
                 "session_timeout",
                 "transaction_timeout",
                 "revoke_within",
+                "client.id",
+                "linger.ms",
                 "lingering.ms",
                 "sasl.password",
                 "ssl.ca.location",
@@ -253,10 +336,44 @@ mod tests {
         assert!(ALLOWED.iter().all(|name| !name.contains("password") && !name.contains("oauth")));
     }
 
+    /// Whoever can write a configuration must not make the process load code, call a server, or trust everybody.
+    #[test]
+    fn what_could_be_turned_against_the_host_is_refused() {
+        let config = KafkaConfig::new("localhost:9092");
+        for key in [
+            "plugin.library.paths",
+            "enable.ssl.certificate.verification",
+            "ssl.endpoint.identification.algorithm",
+            "sasl.jaas.config",
+            "sasl.oauthbearer.token.endpoint.url",
+            "sasl.oauthbearer.config",
+            "sasl.kerberos.kinit.cmd",
+            "ssl.engine.location",
+            "ssl.providers",
+            "ssl.ca.pem",
+            "debug",
+            "log_level",
+            "security.protocol\0",
+        ] {
+            assert!(config.setting_problem(key, "false").is_some(), "{key}");
+        }
+        assert!(config.setting_problem("sasl.mechanism", "GSSAPI").is_some());
+        assert!(config.setting_problem("ssl.ca.location", "probe").is_some());
+    }
+
     #[test]
     fn what_lies_in_the_secrets_folder_passes() {
         let mut config = KafkaConfig::new("localhost:9092");
-        config.extra.insert("ssl.ca.location".to_owned(), "/run/secrets/weir/kafka/ca.pem".to_owned());
+        for (key, value) in [
+            ("security.protocol", "sasl_ssl"),
+            ("sasl.mechanism", "SCRAM-SHA-512"),
+            ("sasl.username", "weir"),
+            ("ssl.ca.location", "/run/secrets/weir/kafka/ca.pem"),
+            ("ssl.certificate.location", "/run/secrets/weir/kafka/weir.pem"),
+            ("ssl.key.location", "/run/secrets/weir/kafka/weir.key"),
+        ] {
+            config.extra.insert(key.to_owned(), value.to_owned());
+        }
         config.password = Some(SecretSource::File("/run/secrets/weir/kafka/password".into()));
         config.key_password = Some(SecretSource::Env("WEIR_KEY_PASSWORD".to_owned()));
         assert_eq!(config.problems(), Vec::<String>::new());

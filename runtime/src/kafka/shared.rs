@@ -5,11 +5,20 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use pipeline::LogError;
+use pipeline::{Clock, LogError};
+use rdkafka::{consumer::Consumer as _, error::KafkaError};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::{
-    client::Consumer, names::Names, settings::KafkaConfig, state::State, survey::Survey, wait::Stop,
+    client::Consumer,
+    errors,
+    meter::Counts,
+    names::Names,
+    refusal::{self, Asked},
+    settings::KafkaConfig,
+    state::State,
+    survey::Survey,
+    wait::Stop,
 };
 
 /// One member's identity and settings.
@@ -20,6 +29,8 @@ pub(super) struct Identity {
     /// The member's name.
     pub(super) name: String,
     pub(super) transactional_id: String,
+    /// What it reads, as Kafka knows it, for an operator.
+    pub(super) topics: String,
 }
 
 /// Shared by the sides of one handle.
@@ -35,10 +46,12 @@ pub(super) struct Shared {
     consumer: Mutex<Option<Arc<Consumer>>>,
     /// Steps that were handed to the producer and have not ended.
     steps: Arc<AtomicUsize>,
+    pub(super) clock: Clock,
+    pub(super) counts: Arc<Counts>,
 }
 
 impl Shared {
-    pub(super) fn new(identity: Identity, survey: Survey, state: State) -> Self {
+    pub(super) fn new(identity: Identity, survey: Survey, state: State, counts: Arc<Counts>) -> Self {
         Self {
             identity,
             survey,
@@ -47,7 +60,38 @@ impl Shared {
             stop: Stop::default(),
             consumer: Mutex::new(None),
             steps: Arc::default(),
+            clock: Clock::machine(),
+            counts,
         }
+    }
+
+    /// How far the handle is behind, in milliseconds; nothing for one that reads nothing, or has ended.
+    pub(super) fn behind(&self) -> Option<i64> {
+        let is_reading = !self.stop.is_stopped() && self.consumer().is_some();
+        is_reading.then(|| self.state().behind(self.millis()))
+    }
+
+    /// Now, in milliseconds, as Kafka writes times.
+    pub(super) fn millis(&self) -> i64 {
+        self.clock.now().0 / 1000
+    }
+
+    /// `error` as the log's, where it ends the handle; `None` where trying again may help. `doing` is what was asked of
+    /// topics, and `topics` which.
+    pub(super) fn ending(
+        &self,
+        error: &KafkaError,
+        what: &str,
+        (doing, topics): (&'static str, &str),
+    ) -> Option<LogError> {
+        let code = errors::code(error);
+        if errors::is_of_connection(code) {
+            return self.consumer().and_then(|consumer| consumer.context().refused());
+        }
+        let Identity { group, transactional_id, name, .. } = &self.identity;
+        let asked = Asked { on_topics: doing, topics, group, transactional_id };
+        let right = refusal::right(code, &asked).map(LogError::Refused);
+        right.or_else(|| errors::ending(error, name, what))
     }
 
     /// A step is handed to the producer.
@@ -88,8 +132,10 @@ impl Shared {
 
 /// What the producer's thread is asked to do.
 pub(super) enum Job {
-    /// A step of the handle.
-    Step(pipeline::Step, Underway, oneshot::Sender<Result<(), LogError>>),
+    /// A step of the handle; given back where it was too large.
+    Step(pipeline::Step, Underway, oneshot::Sender<(Result<(), LogError>, Option<pipeline::Step>)>),
+    /// Move the positions of what is finished behind the marks that follow it.
+    Settle,
     /// Find out whether the name is still ours.
     Prove(std::sync::mpsc::SyncSender<bool>),
 }

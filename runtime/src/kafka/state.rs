@@ -5,22 +5,23 @@
 //! it; only then are its records handed out and its commits allowed. After a lost step the partitions that are still
 //! held are *rewinding*, and told again later, under a newer lease.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use pipeline::{
-    Batch, Incoming, LogError, Next,
-    log::{Assignment, Lease, Limits, Positions},
+    Batch, LogError, Next,
+    log::{Assignment, Lease, Limits, Missed, Positions},
 };
 use schemas::{Offset, TopicPartition};
+
+use super::queue::{Fetched, Queue};
 
 /// A held partition.
 #[derive(Debug, Clone)]
 struct Slot {
     /// The generation in which it was assigned, or assigned again.
     since: u64,
+    /// Nothing was ever committed: the next step commits where it began, so that whoever comes later knows what to miss.
+    is_new: bool,
     told: bool,
     rewinding: bool,
     /// Its members-to-be wait for it: nothing more of it is handed out.
@@ -30,8 +31,22 @@ struct Slot {
     expected: Offset,
     /// The next offset to be handed out.
     handed: Offset,
+    /// Up to here nothing but the marks of transactions follows what was handed out.
+    clear: Offset,
+    /// When the oldest record that was handed out and is not committed was written.
+    oldest: Option<i64>,
     /// It is not fetched at the moment: each for itself, since others may come while some are paused.
     paused: bool,
+}
+
+/// A partition and where its group is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    pub(super) at: TopicPartition,
+    /// What was committed; where nothing ever was, where the partition begins.
+    pub(super) position: Offset,
+    /// Nothing was ever committed.
+    pub(super) is_new: bool,
 }
 
 /// Whether partitions are fetched.
@@ -66,8 +81,7 @@ pub(super) struct State {
     held: BTreeMap<TopicPartition, Slot>,
     /// What was held once, with the generation in which it was given up.
     given_up: BTreeMap<TopicPartition, u64>,
-    fetched: VecDeque<Incoming>,
-    fetched_bytes: usize,
+    fetched: Queue,
     revoking: Option<Revoking>,
     /// Partitions that went without being asked for; to be told.
     dropped: Vec<TopicPartition>,
@@ -79,17 +93,18 @@ pub(super) struct State {
     /// Whether the group has answered for the first time.
     joined: bool,
     end: Option<LogError>,
+    /// When the handle had last caught up, or committed something, in milliseconds of the machine's clock.
+    level_at: i64,
 }
 
 impl State {
-    pub(super) fn new(limits: Limits, joined: bool) -> Self {
+    pub(super) fn new(limits: Limits, joined: bool, now: i64) -> Self {
         Self {
             limits,
             generation: 0,
             held: BTreeMap::new(),
             given_up: BTreeMap::new(),
-            fetched: VecDeque::new(),
-            fetched_bytes: 0,
+            fetched: Queue::default(),
             revoking: None,
             dropped: Vec::new(),
             call: 0,
@@ -97,6 +112,7 @@ impl State {
             caught_up: None,
             joined,
             end: None,
+            level_at: now,
         }
     }
 
@@ -116,7 +132,7 @@ impl State {
             return Some(Err(end.clone()));
         }
         let told = self.next_dropped().or_else(|| self.next_revoking()).or_else(|| self.next_assigned());
-        if let Some(next) = told.or_else(|| self.next_batch()) {
+        if let Some(next) = told.or_else(|| self.next_missed()).or_else(|| self.next_batch()) {
             self.asked = None;
             return Some(Ok(next));
         }
@@ -145,24 +161,24 @@ impl State {
         (!gained.is_empty()).then(|| Next::Assigned(Assignment { lease: self.lease(), gained }))
     }
 
+    fn next_missed(&mut self) -> Option<Next> {
+        let ranges = self.fetched.holes();
+        for missed in &ranges {
+            if let Some(slot) = self.held.get_mut(&missed.at) {
+                slot.handed = missed.to;
+            }
+        }
+        (!ranges.is_empty()).then(|| Next::Missed { lease: self.lease(), ranges })
+    }
+
     fn next_batch(&mut self) -> Option<Next> {
         let mut records = Vec::new();
-        let mut bytes = 0;
-        while let Some(record) = self.fetched.front() {
-            let size = size(record);
-            if records.len() >= self.limits.records_max.max(1)
-                || (!records.is_empty() && bytes + size > self.limits.bytes_max)
-            {
-                break;
-            }
-            bytes += size;
-            records.extend(self.fetched.pop_front());
-        }
-        self.fetched_bytes -= bytes;
-        for record in &records {
+        for Fetched { record, written_at } in self.fetched.batch(&self.limits) {
             if let Some(slot) = self.held.get_mut(&record.at) {
                 slot.handed = record.offset.next();
+                slot.oldest.get_or_insert(written_at);
             }
+            records.push(record);
         }
         (!records.is_empty()).then(|| Next::Batch(Batch { lease: self.lease(), records }))
     }
@@ -172,12 +188,22 @@ impl State {
     }
 
     /// This call has waited long enough: it is idle if it has caught up; if that is not known, it is asked.
-    pub(super) fn idle(&mut self) -> bool {
-        if self.joined && self.held.is_empty() {
-            return true;
+    pub(super) fn idle(&mut self, now: i64) -> bool {
+        let is_idle = (self.joined && self.held.is_empty()) || self.caught_up == Some(self.call);
+        if is_idle {
+            self.level_at = now;
+        } else {
+            self.asked = Some(self.call);
         }
-        self.asked = Some(self.call);
-        self.caught_up == Some(self.call)
+        is_idle
+    }
+
+    /// How long ago, in milliseconds, the oldest record was written that this handle has fetched and not finished;
+    /// with none in hand, how long it has not known that there is none.
+    pub(super) fn behind(&self, now: i64) -> i64 {
+        let in_hand = self.held.values().filter_map(|slot| slot.oldest);
+        let oldest = in_hand.chain(self.fetched.first_written_at()).min();
+        now.saturating_sub(oldest.unwrap_or(self.level_at)).max(0)
     }
 
     /// Whether a step may be committed.
@@ -218,30 +244,60 @@ impl State {
 
     // ---- what the producer asks and says ----
 
-    /// The positions to send with a step: its own, or, where it has none, the committed one of a partition of its lease,
-    /// so that the group's generation guards it and its token is found again.
+    /// The positions to send with a step: its own, and where those partitions of its lease began that have none; or, where
+    /// there is neither, the committed one of a partition of its lease, so that the group's generation guards it and its
+    /// token is found again.
     pub(super) fn positions(&self, lease: Lease, finished: &Positions) -> Positions {
-        if !finished.is_empty() {
-            return finished.clone();
+        let covered = |slot: &Slot| slot.told && slot.since <= lease.generation;
+        let new = self.held.iter().filter(|(_, slot)| slot.is_new && !slot.revoking && covered(slot));
+        let mut positions: Positions = new.map(|(at, slot)| (*at, slot.committed)).collect();
+        positions.extend(finished);
+        if positions.is_empty() {
+            let of_lease = self.held.iter().find(|(_, slot)| covered(slot));
+            positions.extend(of_lease.map(|(at, slot)| (*at, slot.committed)));
         }
-        let of_lease = self.held.iter().find(|(_, slot)| slot.told && slot.since <= lease.generation);
-        of_lease.map(|(at, slot)| (*at, slot.committed)).into_iter().collect()
+        positions
     }
 
     /// A step was committed.
-    pub(super) fn committed(&mut self, positions: &Positions) {
+    pub(super) fn committed(&mut self, positions: &Positions, now: i64) {
         for (at, offset) in positions {
             if let Some(slot) = self.held.get_mut(at) {
                 slot.committed = *offset;
+                slot.is_new = false;
+                if slot.committed >= slot.handed {
+                    slot.oldest = None;
+                }
             }
         }
+        self.level_at = now;
+    }
+
+    /// Nothing but marks lies between what was handed out and here.
+    pub(super) fn clear(&mut self, at: TopicPartition, end: Offset) {
+        if let Some(slot) = self.held.get_mut(&at) {
+            slot.clear = end;
+        }
+    }
+
+    /// What was handed out of these is finished, and nothing but marks follows up to these offsets: a position may
+    /// stand there, so that nobody takes marks that retention deletes for lost records.
+    pub(super) fn settled(&self) -> Positions {
+        let settled = self.held.iter().filter(|(_, slot)| {
+            let is_quiet = slot.told && !slot.rewinding && !slot.revoking;
+            let is_behind_marks = slot.committed >= slot.handed && slot.clear > slot.committed;
+            is_quiet && (is_behind_marks || slot.is_new)
+        });
+        let position = |slot: &Slot| {
+            if slot.committed >= slot.handed { slot.clear.max(slot.committed) } else { slot.committed }
+        };
+        settled.map(|(at, slot)| (*at, position(slot))).collect()
     }
 
     /// The handle is done for. The first reason stays.
     pub(super) fn end(&mut self, why: LogError) {
         self.end.get_or_insert(why);
         self.fetched.clear();
-        self.fetched_bytes = 0;
     }
 
     pub(super) fn ended(&self) -> Option<LogError> {
@@ -251,22 +307,25 @@ impl State {
     // ---- what the consumer asks and says ----
 
     /// The group has given these, with their committed positions.
-    pub(super) fn assign(&mut self, gained: &[(TopicPartition, Offset)]) {
+    pub(super) fn assign(&mut self, gained: &[Found]) {
         self.joined = true;
         if gained.is_empty() {
             return;
         }
         self.generation += 1;
-        for (at, position) in gained {
+        for Found { at, position, is_new } in gained {
             self.given_up.remove(at);
             let slot = Slot {
                 since: self.generation,
+                is_new: *is_new,
                 told: false,
                 rewinding: false,
                 revoking: false,
                 committed: *position,
                 expected: *position,
                 handed: *position,
+                clear: *position,
+                oldest: None,
                 paused: false,
             };
             self.held.insert(*at, slot);
@@ -330,9 +389,7 @@ impl State {
     /// Forgets fetched records that may no longer be handed out.
     fn purge(&mut self) {
         let held = &self.held;
-        self.fetched
-            .retain(|record| held.get(&record.at).is_some_and(|slot| !slot.rewinding && !slot.revoking));
-        self.fetched_bytes = self.fetched.iter().map(size).sum();
+        self.fetched.retain(|at| held.get(&at).is_some_and(|slot| !slot.rewinding && !slot.revoking));
     }
 
     /// What must be read again.
@@ -341,40 +398,57 @@ impl State {
     }
 
     /// These will be read again from here.
-    pub(super) fn rewound(&mut self, positions: &[(TopicPartition, Offset)]) {
+    pub(super) fn rewound(&mut self, positions: &[Found]) {
         self.generation += 1;
-        for (at, position) in positions {
+        for Found { at, position, is_new } in positions {
             let Some(slot) = self.held.get_mut(at).filter(|slot| slot.rewinding) else { continue };
             slot.since = self.generation;
             slot.rewinding = false;
+            slot.is_new = *is_new;
             slot.committed = *position;
             slot.expected = *position;
             slot.handed = *position;
+            slot.clear = *position;
+            slot.oldest = None;
+        }
+    }
+
+    /// Where each partition will be read next, as far as it is being read.
+    pub(super) fn expected(&self) -> Positions {
+        let read = self.held.iter().filter(|(_, slot)| !slot.rewinding && !slot.revoking);
+        read.map(|(at, slot)| (*at, slot.expected)).collect()
+    }
+
+    /// The partition begins at `to` now, and what was to be read before that is gone. Where nothing but marks was there,
+    /// nobody is told.
+    pub(super) fn miss(&mut self, at: TopicPartition, to: Offset) {
+        let Some(slot) = self.held.get_mut(&at) else { return };
+        let from = slot.expected;
+        let were_marks = slot.handed == slot.expected && to > from && to <= slot.clear;
+        slot.expected = to;
+        slot.clear = to;
+        if were_marks {
+            slot.handed = to;
+        } else {
+            self.fetched.push_hole(Missed { at, from, to });
         }
     }
 
     /// Takes in what was fetched, as far as it is held and was not taken in before.
-    pub(super) fn take_in(&mut self, records: Vec<Incoming>) {
-        for record in records {
-            let Some(slot) = self.held.get_mut(&record.at) else { continue };
-            if slot.rewinding || slot.revoking || record.offset < slot.expected {
+    pub(super) fn take_in(&mut self, records: Vec<Fetched>) {
+        for fetched in records {
+            let Some(slot) = self.held.get_mut(&fetched.record.at) else { continue };
+            if slot.rewinding || slot.revoking || fetched.record.offset < slot.expected {
                 continue;
             }
-            slot.expected = record.offset.next();
-            self.fetched_bytes += size(&record);
-            self.fetched.push_back(record);
+            slot.expected = fetched.record.offset.next();
+            self.fetched.push(fetched);
         }
     }
 
     /// What must change so that no more is fetched while more than two batches wait, and more when less than one does.
     pub(super) fn flow(&self) -> Option<(Flow, Vec<TopicPartition>)> {
-        let Limits { records_max, bytes_max, .. } = self.limits;
-        let waits_more = |batches: usize| {
-            self.fetched.len() > records_max.saturating_mul(batches)
-                || self.fetched_bytes > bytes_max.saturating_mul(batches)
-        };
-        let is_low = self.fetched.len() < records_max.max(1) && self.fetched_bytes < bytes_max.max(1);
-        let flow = match (waits_more(2), is_low) {
+        let flow = match (self.fetched.exceeds(&self.limits, 2), self.fetched.is_low(&self.limits)) {
             (true, _) => Flow::Paused,
             (false, true) => Flow::Fetched,
             (false, false) => return None,
@@ -413,11 +487,6 @@ impl State {
     pub(super) fn any(&self) -> Option<(TopicPartition, Offset)> {
         self.held.iter().next().map(|(at, slot)| (*at, slot.committed))
     }
-}
-
-fn size(record: &Incoming) -> usize {
-    let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    record.key.len() + record.value.as_ref().map_or(0, bytes::Bytes::len) + headers
 }
 
 #[cfg(test)]

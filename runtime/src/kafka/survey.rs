@@ -13,14 +13,18 @@ use rdkafka::{
 use schemas::{Offset, Topic, TopicPartition};
 
 use super::{
-    client::Consumer,
+    client::{self, Consumer},
     errors,
     names::{self, Names},
+    refusal::{self, Asked},
     wait::{Patience, Stop},
 };
 
 /// How long one question may take before it is asked again.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long is listened for what the brokers have said.
+const HEAR: Duration = Duration::from_millis(50);
 
 /// Asks; shared by all handles of a log.
 #[derive(Clone)]
@@ -42,9 +46,23 @@ impl Survey {
         }
     }
 
+    /// Waits until a broker answers, whatever it says of topics.
+    pub(super) fn reach(&self, stop: &Stop) -> Result<(), LogError> {
+        let mut patience = Patience::new("reaching a broker");
+        let name = self.names.topic(Topic::Event);
+        loop {
+            client::serve(&self.consumer);
+            match self.consumer.fetch_metadata(Some(name), ANSWER_WITHIN) {
+                Ok(_) => return Ok(()),
+                Err(error) => self.go_on(&error, name, stop, &mut patience)?,
+            }
+        }
+    }
+
     /// How many partitions `topic` has; `None` where it does not exist.
     pub(super) fn try_partitions(&self, topic: Topic) -> KafkaResult<Option<u32>> {
         let name = self.names.topic(topic);
+        client::serve(&self.consumer);
         let metadata = self.consumer.fetch_metadata(Some(name), ANSWER_WITHIN)?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == name) else {
             return Ok(None);
@@ -64,6 +82,14 @@ impl Survey {
         ends(&self.consumer, &self.names, partitions)
     }
 
+    /// Where these partitions begin.
+    pub(super) fn starts(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> KafkaResult<BTreeMap<TopicPartition, Offset>> {
+        edges(&self.consumer, &self.names, partitions, KafkaOffset::Beginning)
+    }
+
     /// Waits before a question is asked again.
     fn go_on(
         &self,
@@ -73,12 +99,23 @@ impl Survey {
         patience: &mut Patience,
     ) -> Result<(), LogError> {
         // Errors of the connection, refused credentials among them, are heard only when it is polled.
-        drop(self.consumer.poll(Duration::ZERO));
+        // A wait of zero would hear one event only, and each line of librdkafka's log is one.
+        while self.consumer.poll(HEAR).is_some() {}
         if let Some(refused) = self.consumer.context().refused() {
-            return Err(LogError::Refused(refused));
+            return Err(refused);
+        }
+        let right = "Describe (which Read and Write bring along)";
+        let asked = Asked { on_topics: right, topics: what, group: "", transactional_id: "" };
+        if let Some(right) = refusal::right(errors::code(error), &asked) {
+            return Err(LogError::Refused(right));
         }
         if let Some(ending) = errors::ending(error, "", what) {
             return Err(ending);
+        }
+        if !stop.is_stopped()
+            && let Some(told) = self.consumer.context().look()
+        {
+            return Err(told);
         }
         if patience.wait(stop, error) { Err(closed()) } else { Ok(()) }
     }
@@ -90,11 +127,20 @@ pub(super) fn ends(
     names: &Names,
     partitions: &[TopicPartition],
 ) -> KafkaResult<BTreeMap<TopicPartition, Offset>> {
+    edges(consumer, names, partitions, KafkaOffset::End)
+}
+
+fn edges(
+    consumer: &Consumer,
+    names: &Names,
+    partitions: &[TopicPartition],
+    edge: KafkaOffset,
+) -> KafkaResult<BTreeMap<TopicPartition, Offset>> {
     if partitions.is_empty() {
         return Ok(BTreeMap::new());
     }
     let mut list = names.list(partitions.iter().copied());
-    list.set_all_offsets(KafkaOffset::End)?;
+    list.set_all_offsets(edge)?;
     let found = consumer.offsets_for_times(list, ANSWER_WITHIN)?;
     let mut ends = BTreeMap::new();
     for entry in found.elements() {

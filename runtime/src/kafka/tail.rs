@@ -19,21 +19,24 @@ use pipeline::{Incoming, LogError, log::Positions};
 use rdkafka::{
     Message as _, TopicPartitionList,
     consumer::Consumer as _,
-    error::{KafkaError, KafkaResult},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
     message::{BorrowedMessage, Headers as _},
 };
 use schemas::{Offset, Topic, TopicPartition};
 
 use super::{
-    client::Consumer,
+    client::{self, Consumer},
     errors,
     names::{self, Names},
+    refusal::{self, Asked},
     survey::{self, Survey, closed},
     wait::{Patience, Stop},
 };
 
 /// One wait for records; then the stop is looked at.
 const POLL: Duration = Duration::from_millis(100);
+/// Between two looks whether the registry answers; it is not asked as often.
+const MEET_AGAIN: Duration = Duration::from_millis(250);
 /// Waits in vain until a look gives up: an end that is there already is reached sooner, unless the broker is away.
 const POLLS_FEW: u32 = 20;
 /// Waits in vain that a reader takes, which is as good as without end: a year has 315 million.
@@ -73,6 +76,7 @@ impl Tail {
 
     /// The ends of these partitions now.
     pub(super) fn ends(&self, partitions: &[TopicPartition]) -> KafkaResult<Ends> {
+        client::serve(&self.consumer);
         // In this order: what is written later may be committed before the second answer.
         let written = self.survey.ends(partitions)?;
         let committed = survey::ends(&self.consumer, self.names(), partitions)?;
@@ -161,6 +165,9 @@ impl Tail {
                 None => reading.polls -= 1,
                 Some(Ok(message)) => {
                     patience.reset();
+                    if meet(&message, stop) == Met::Stopped {
+                        return Err(closed());
+                    }
                     if let Some(record) = incoming(&message, self.names())
                         && !reading.record(record, take)
                     {
@@ -168,18 +175,33 @@ impl Tail {
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => reading.ended(partition),
+                // It joins no group, so that it needs no right to one: librdkafka asks where its coordinator is all the same.
+                Some(Err(error)) if errors::code(&error) == Code::GroupAuthorizationFailed => {}
                 // Not waited for: the next poll waits. Every broken connection is an error of its own, and they queue.
-                Some(Err(error)) => match errors::ending(&error, "", "reading") {
-                    Some(ending) => return Err(ending),
-                    None => patience.note(&error),
+                Some(Err(error)) => match self.ending(&error, reading.ranges) {
+                    Some(ending) if !patience.bears(&ending) => return Err(ending),
+                    Some(_) | None => patience.note(&error),
                 },
             }
         }
         Ok(())
     }
 
+    /// `error` as the log's, where it ends the reading of these.
+    fn ending(&self, error: &KafkaError, ranges: &Ranges) -> Option<LogError> {
+        let code = errors::code(error);
+        if errors::is_of_connection(code) {
+            return self.consumer.context().refused();
+        }
+        let topic = ranges.keys().next().map(|at| self.names().topic(at.topic));
+        let asked =
+            Asked { on_topics: "Read", topics: topic.unwrap_or_default(), group: "", transactional_id: "" };
+        let right = refusal::right(code, &asked).map(LogError::Refused);
+        right.or_else(|| errors::ending(error, "", "reading"))
+    }
+
     fn endure(&self, error: &KafkaError, stop: &Stop, patience: &mut Patience) -> Result<(), LogError> {
-        if let Some(ending) = errors::ending(error, "", "reading") {
+        if let Some(ending) = errors::ending(error, "", "reading").filter(|ending| !patience.bears(ending)) {
             return Err(ending);
         }
         if patience.wait(stop, error) { Err(closed()) } else { Ok(()) }
@@ -225,6 +247,41 @@ impl Reading<'_> {
     }
 }
 
+/// When a message was written, in milliseconds; 0 where nobody knows.
+pub(super) fn written_at(message: &BorrowedMessage<'_>) -> i64 {
+    message.timestamp().to_millis().unwrap_or_default().max(0)
+}
+
+/// What it took to meet a record's schema id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Met {
+    /// At most one question.
+    Quickly,
+    /// The registry did not answer, and was waited for.
+    Waited,
+    /// The wait was stopped: the record must not be handed on, since it would be taken for a stranger's.
+    Stopped,
+}
+
+/// Asks for a record's schema id if nobody knows it, as long as the registry may still say. Here, on a thread that may
+/// wait: where the record is decoded nobody may.
+pub(super) fn meet(message: &BorrowedMessage<'_>, stop: &Stop) -> Met {
+    let value = message.payload().unwrap_or_default();
+    meet_until(|| schemas::ids::meet(value), stop)
+}
+
+/// Meets until it need not be done again.
+fn meet_until(mut meet: impl FnMut() -> bool, stop: &Stop) -> Met {
+    let mut met = Met::Quickly;
+    while meet() {
+        if stop.wait(MEET_AGAIN) {
+            return Met::Stopped;
+        }
+        met = Met::Waited;
+    }
+    met
+}
+
 /// A record as our stages read it; `None` for one of a topic that is not ours.
 pub(super) fn incoming(message: &BorrowedMessage<'_>, names: &Names) -> Option<Incoming> {
     Some(Incoming {
@@ -246,4 +303,20 @@ fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, Bytes)> {
     };
     let guarded = |index| catch_unwind(AssertUnwindSafe(|| read(index))).ok().flatten();
     (0..headers.count()).filter_map(guarded).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_ends_the_wait_for_a_registry() {
+        let stop = Stop::default();
+        assert_eq!(meet_until(|| false, &stop), Met::Quickly);
+        let mut answers = [true, false].into_iter();
+        assert_eq!(meet_until(|| answers.next().unwrap(), &stop), Met::Waited);
+        stop.stop();
+        assert_eq!(meet_until(|| true, &stop), Met::Stopped);
+        assert_eq!(meet_until(|| false, &stop), Met::Quickly);
+    }
 }

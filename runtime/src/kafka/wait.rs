@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use pipeline::retry::RetryPolicy;
+use pipeline::{Clock, LogError, retry::RetryPolicy};
+use schemas::{Micros, time::SECOND};
 
 /// Told once, for good: whoever waits stops waiting.
 #[derive(Debug, Default)]
@@ -40,6 +41,8 @@ pub(super) struct Patience {
     what: &'static str,
     policy: RetryPolicy,
     tries: u32,
+    /// Since when something is missing.
+    missing_since: Option<Micros>,
 }
 
 /// The first waits are short, since most troubles are; with the longest, a broker that is back is seen soon.
@@ -48,9 +51,25 @@ const WAIT_MOST: Duration = Duration::from_secs(5);
 /// Below that many tries in a row nothing is said: elections and rebalances are everyday life. Then at each doubling.
 const TRIES_SILENT: u32 = 4;
 
+/// A broker that has just started may not know its topics yet: so long nobody believes it.
+const MISSING_FOR: i64 = 40 * SECOND;
+
 impl Patience {
+    /// Whether this is not the end yet, and is tried again.
+    pub(super) fn bears(&mut self, ending: &LogError) -> bool {
+        self.bears_at(ending, Clock::machine().now())
+    }
+
+    fn bears_at(&mut self, ending: &LogError, now: Micros) -> bool {
+        if !matches!(ending, LogError::Missing(_)) {
+            return false;
+        }
+        let since = *self.missing_since.get_or_insert(now);
+        now.0.saturating_sub(since.0) < MISSING_FOR
+    }
+
     pub(super) fn new(what: &'static str) -> Self {
-        Self { what, policy: RetryPolicy::new(WAIT_FIRST, WAIT_MOST), tries: 0 }
+        Self { what, policy: RetryPolicy::new(WAIT_FIRST, WAIT_MOST), tries: 0, missing_since: None }
     }
 
     /// Waits before the next try; says whether it was stopped.
@@ -72,7 +91,7 @@ impl Patience {
         if self.tries >= TRIES_SILENT {
             tracing::info!(what = self.what, tries = self.tries, "kafka answers again");
         }
-        self.tries = 0;
+        (self.tries, self.missing_since) = (0, None);
         self.policy.reset();
     }
 }
@@ -88,5 +107,20 @@ mod tests {
         stop.stop();
         assert!(stop.wait(Duration::from_secs(3600)));
         assert!(Patience::new("x").wait(&stop, &"y"));
+    }
+
+    #[test]
+    fn a_topic_that_is_missing_is_believed_after_a_while_and_nothing_else_is_borne() {
+        let mut patience = Patience::new("x");
+        let missing = LogError::Missing("a topic".to_owned());
+        assert!(!patience.bears_at(&LogError::Refused(String::new()), Micros(0)));
+        for _ in 0..100 {
+            patience.note(&"away");
+            assert!(patience.bears_at(&missing, Micros(5)), "other trouble does not count");
+        }
+        assert!(patience.bears_at(&missing, Micros(4 + MISSING_FOR)));
+        assert!(!patience.bears_at(&missing, Micros(5 + MISSING_FOR)));
+        patience.reset();
+        assert!(patience.bears_at(&missing, Micros(6 + MISSING_FOR)), "it was there in between");
     }
 }

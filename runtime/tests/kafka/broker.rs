@@ -15,6 +15,13 @@ use libtest_mimic::Failed;
 use pipeline::{
     Clock, Logs,
     conformance::{Harness, Instance},
+    log::Positions,
+};
+use rdkafka::{
+    ClientConfig, TopicPartitionList,
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
+    producer::BaseProducer,
 };
 use runtime::kafka::{KafkaConfig, KafkaLogs, TopicPlan};
 
@@ -49,18 +56,24 @@ pub(crate) fn fresh_prefix() -> String {
 pub(crate) struct Broker {
     pub(crate) address: String,
     made: Arc<Mutex<Vec<String>>>,
+    protocol: &'static str,
 }
 
 impl Broker {
     pub(crate) fn new(address: &str) -> Self {
-        Self { address: address.to_owned(), made: Arc::default() }
+        Self { address: address.to_owned(), made: Arc::default(), protocol: "classic" }
+    }
+
+    /// The same, with this group protocol.
+    pub(crate) fn of_protocol(self, protocol: &'static str) -> Self {
+        Self { protocol, ..self }
     }
 
     /// A log of its own, with so many partitions for every topic.
     pub(crate) async fn make(&self, partitions: u32) -> Kafka {
         let prefix = fresh_prefix();
         self.made.lock().expect("nobody panics with the lock").push(prefix.clone());
-        let kafka = Kafka::open(&self.address, &prefix);
+        let kafka = Kafka::of_protocol(&self.address, &prefix, self.protocol);
         kafka.logs.apply_topics(&TopicPlan::all(partitions)).await.expect("topics are made");
         kafka
     }
@@ -78,12 +91,40 @@ pub(crate) struct Kafka {
     pub(crate) address: String,
     pub(crate) prefix: String,
     pub(crate) logs: Arc<KafkaLogs>,
+    protocol: &'static str,
 }
 
 impl Kafka {
+    /// Deletes what lies before these offsets, as retention does.
+    pub(crate) async fn delete_before(&self, old: &Positions) {
+        let mut list = TopicPartitionList::new();
+        for (at, offset) in old {
+            let partition = i32::try_from(at.partition.0).expect("few partitions");
+            let offset = rdkafka::Offset::Offset(i64::try_from(offset.0).expect("few records"));
+            let topic = format!("{}{}", self.prefix, at.topic);
+            list.add_partition_offset(&topic, partition, offset).expect("an offset");
+        }
+        let deleted = self.admin().delete_records(&list, &AdminOptions::new()).await.expect("it is asked");
+        for entry in deleted.elements() {
+            entry.error().expect("it is deleted");
+        }
+    }
+
+    /// The hand of an operator.
+    #[expect(clippy::disallowed_methods, reason = "a stranger's client, not one of ours")]
+    pub(crate) fn admin(&self) -> AdminClient<DefaultClientContext> {
+        ClientConfig::new().set("bootstrap.servers", &self.address).create().expect("a client is made")
+    }
+
     pub(crate) fn open(address: &str, prefix: &str) -> Self {
-        let logs = Arc::new(KafkaLogs::new(config(address, prefix)).expect("the settings are sound"));
-        Self { address: address.to_owned(), prefix: prefix.to_owned(), logs }
+        Self::of_protocol(address, prefix, "classic")
+    }
+
+    fn of_protocol(address: &str, prefix: &str, protocol: &'static str) -> Self {
+        let mut config = config(address, prefix);
+        config.extra.insert("group.protocol".to_owned(), protocol.to_owned());
+        let logs = Arc::new(KafkaLogs::new(config).expect("the settings are sound"));
+        Self { address: address.to_owned(), prefix: prefix.to_owned(), logs, protocol }
     }
 }
 
@@ -101,10 +142,26 @@ impl Instance for Kafka {
     fn crash(&mut self) -> BoxFuture<'_, ()> {
         async move {
             self.logs.close().await;
-            *self = Self::open(&self.address, &self.prefix);
+            *self = Self::of_protocol(&self.address, &self.prefix, self.protocol);
         }
         .boxed()
     }
+
+    /// The broker deletes what it is told to, whoever has read it or not.
+    fn age(&mut self, old: Positions) -> BoxFuture<'_, ()> {
+        async move { self.delete_before(&old).await }.boxed()
+    }
+}
+
+/// A producer that is none of ours, with these settings.
+#[expect(clippy::disallowed_methods, reason = "a stranger's client, not one of ours")]
+pub(crate) fn writer(kafka: &Kafka, settings: &[(&str, &str)]) -> BaseProducer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &kafka.address);
+    for (key, value) in settings {
+        config.set(*key, *value);
+    }
+    config.create().expect("a producer is made")
 }
 
 /// No case takes a quarter of that.

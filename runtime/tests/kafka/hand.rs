@@ -53,7 +53,7 @@ impl Hand {
                 self.held.extend(assignment.gained.iter().copied());
             }
             Next::Revoking { partitions, .. } => self.held.retain(|at, _| !partitions.contains(at)),
-            Next::Batch(_) | Next::Idle => {}
+            Next::Batch(_) | Next::Missed { .. } | Next::Idle => {}
         }
         next
     }
@@ -89,7 +89,7 @@ impl Hand {
                     }
                 }
                 Next::Idle if !self.held.is_empty() => return,
-                Next::Idle | Next::Assigned(_) | Next::Revoking { .. } => {}
+                Next::Idle | Next::Assigned(_) | Next::Revoking { .. } | Next::Missed { .. } => {}
             }
         }
         panic!("it was never idle");

@@ -1,17 +1,22 @@
-//! A proxy before the broker that breaks every connection around one commit, and keeps them broken for a while.
+//! A proxy before the broker: it breaks every connection around one commit and keeps them broken for a while, holds a
+//! commit back until it is late, hides what the broker can do, answers in its place, or takes no connection at all.
 //!
 //! It reads Kafka's frames (four bytes of length, then for requests the number of the call), and puts its own port in
 //! place of the broker's wherever an answer names the broker, so that clients come back to it.
 
 use std::{
+    collections::BTreeMap,
     io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
+
+/// Calls by the numbers of their questions.
+type Asked = Mutex<BTreeMap<Vec<u8>, u16>>;
 
 /// Where the connection breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +25,21 @@ pub(crate) enum Fault {
     LoseAnswer,
     /// The broker is never asked to end the transaction.
     LoseRequest,
+    /// The broker is asked when [`Proxy::release`] says so.
+    Late,
 }
 
-/// The number of the call that ends a transaction, and of the one that initialises a producer.
+/// An error that the proxy answers with in the broker's place: to this call, at this place in the answer.
+#[derive(Clone, Copy, Debug)]
+struct Forged {
+    call: u16,
+    at: usize,
+    code: i16,
+}
+
+/// Numbers of calls: what versions there are, adding a group to a transaction, ending one, initialising a producer.
+const API_VERSIONS: u16 = 18;
+const ADD_OFFSETS: u16 = 25;
 const END_TXN: u16 = 26;
 const INIT_PRODUCER_ID: u16 = 22;
 
@@ -34,6 +51,16 @@ struct Shared {
     struck: AtomicBool,
     /// Nobody is told how the transaction ended, until a new producer is initialised.
     away: AtomicBool,
+    /// No connection is taken, and none is left.
+    cut: AtomicBool,
+    /// How many were not taken.
+    refused: AtomicUsize,
+    inits: AtomicUsize,
+    /// A call that the broker does not seem to know.
+    hidden: Mutex<Option<u16>>,
+    forged: Mutex<Option<Forged>>,
+    /// Whether what is late may go on.
+    released: (Mutex<bool>, Condvar),
 }
 
 pub(crate) struct Proxy(Arc<Shared>);
@@ -50,11 +77,21 @@ impl Proxy {
             armed: Mutex::new(None),
             struck: AtomicBool::new(false),
             away: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+            refused: AtomicUsize::new(0),
+            inits: AtomicUsize::new(0),
+            hidden: Mutex::new(None),
+            forged: Mutex::new(None),
+            released: (Mutex::new(false), Condvar::new()),
         });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                accepting.serve(&client);
+                if accepting.cut.load(Ordering::Acquire) {
+                    accepting.refused.fetch_add(1, Ordering::AcqRel);
+                } else {
+                    accepting.serve(&client);
+                }
             }
         });
         Self(shared)
@@ -69,6 +106,48 @@ impl Proxy {
         *self.0.armed.lock().expect("nobody panics with the lock") = Some(fault);
     }
 
+    /// The broker is away, until it is not.
+    pub(crate) fn cut(&self, is_away: bool) {
+        self.0.cut.store(is_away, Ordering::Release);
+    }
+
+    /// How many connections were not taken.
+    pub(crate) fn refused(&self) -> usize {
+        self.0.refused.load(Ordering::Acquire)
+    }
+
+    /// The broker says that it knows no transactions.
+    pub(crate) fn hide_transactions(&self) {
+        *self.0.hidden.lock().expect("nobody panics with the lock") = Some(INIT_PRODUCER_ID);
+    }
+
+    /// The broker refuses the group to whoever asks in a transaction (GROUP_AUTHORIZATION_FAILED).
+    pub(crate) fn refuse_groups(&self) {
+        self.answer_groups(Some(30));
+    }
+
+    /// The broker asks whoever names a group in a transaction to try again (CONCURRENT_TRANSACTIONS), until it does not.
+    pub(crate) fn put_groups_off(&self, is_busy: bool) {
+        self.answer_groups(is_busy.then_some(51));
+    }
+
+    fn answer_groups(&self, code: Option<i16>) {
+        // Behind the length, the number of the question and the throttle time.
+        let forged = code.map(|code| Forged { call: ADD_OFFSETS, at: 12, code });
+        *self.0.forged.lock().expect("nobody panics with the lock") = forged;
+    }
+
+    /// How many producers were initialised.
+    pub(crate) fn inits(&self) -> usize {
+        self.0.inits.load(Ordering::Acquire)
+    }
+
+    /// What is late goes on.
+    pub(crate) fn release(&self) {
+        *self.0.released.0.lock().expect("nobody panics with the lock") = true;
+        self.0.released.1.notify_all();
+    }
+
     pub(crate) fn has_struck(&self) -> bool {
         self.0.struck.load(Ordering::Acquire)
     }
@@ -80,33 +159,48 @@ impl Shared {
         let pair = || Some((client.try_clone().ok()?, broker.try_clone().ok()?));
         let (Some((client_in, broker_out)), Some((client_out, broker_in))) = (pair(), pair()) else { return };
         let losing = Arc::new(AtomicBool::new(false));
+        // Which calls wait for an answer, by the number of the question.
+        let asked = Arc::new(Mutex::new(BTreeMap::new()));
+        let asking = Arc::clone(&asked);
         let (requests, answers) = (Arc::clone(self), Arc::clone(self));
         let lost = Arc::clone(&losing);
         thread::spawn(move || {
-            requests.requests(client_in, broker_out, &losing);
+            requests.requests(client_in, broker_out, &losing, &asking);
         });
         thread::spawn(move || {
-            answers.answers(broker_in, client_out, &lost);
+            answers.answers(broker_in, client_out, &lost, &asked);
         });
     }
 
-    fn requests(&self, mut client: TcpStream, mut broker: TcpStream, losing: &AtomicBool) {
+    fn requests(&self, mut client: TcpStream, mut broker: TcpStream, losing: &AtomicBool, asked: &Asked) {
         while let Some(frame) = frame(&mut client) {
+            if self.cut.load(Ordering::Acquire) {
+                break;
+            }
             let call = u16::from_be_bytes([frame[4], frame[5]]);
+            if let Some(number) = frame.get(8..12) {
+                asked.lock().expect("nobody panics with the lock").insert(number.to_vec(), call);
+            }
             if self.away.load(Ordering::Acquire) && call == END_TXN {
                 // Asked again for the outcome: nobody answers. Whoever asks for a new producer has given up asking.
                 break;
             }
             if call == INIT_PRODUCER_ID {
+                self.inits.fetch_add(1, Ordering::AcqRel);
                 self.away.store(false, Ordering::Release);
             }
             if call == END_TXN {
                 let fault = self.armed.lock().expect("nobody panics with the lock").take();
                 if fault.is_some() {
                     self.struck.store(true, Ordering::Release);
-                    self.away.store(true, Ordering::Release);
+                    self.away.store(fault != Some(Fault::Late), Ordering::Release);
                 }
                 match fault {
+                    Some(Fault::Late) => {
+                        let (released, told) = &self.released;
+                        let released = released.lock().expect("nobody panics with the lock");
+                        drop(told.wait_while(released, |released| !*released));
+                    }
                     Some(Fault::LoseRequest) => break,
                     Some(Fault::LoseAnswer) => losing.store(true, Ordering::Release),
                     None => {}
@@ -119,10 +213,20 @@ impl Shared {
         close(&client, &broker);
     }
 
-    fn answers(&self, mut broker: TcpStream, mut client: TcpStream, losing: &AtomicBool) {
+    fn answers(&self, mut broker: TcpStream, mut client: TcpStream, losing: &AtomicBool, asked: &Asked) {
         while let Some(mut frame) = frame(&mut broker) {
-            if losing.load(Ordering::Acquire) {
+            if losing.load(Ordering::Acquire) || self.cut.load(Ordering::Acquire) {
                 break;
+            }
+            let number = frame.get(4..8).unwrap_or_default().to_vec();
+            let call = asked.lock().expect("nobody panics with the lock").remove(&number);
+            if call == Some(API_VERSIONS) {
+                self.hide(&mut frame);
+            }
+            let forged = *self.forged.lock().expect("nobody panics with the lock");
+            if let Some(forged) = forged.filter(|forged| call == Some(forged.call)) {
+                self.struck.store(true, Ordering::Release);
+                frame[forged.at..forged.at + 2].copy_from_slice(&forged.code.to_be_bytes());
             }
             self.rename(&mut frame);
             if client.write_all(&frame).is_err() {
@@ -130,6 +234,26 @@ impl Shared {
             }
         }
         close(&client, &broker);
+    }
+
+    /// Gives a hidden call a number that nobody knows, in the answer that lists calls with their versions: entries of two
+    /// bytes each for the call, its least and its greatest version (and from version 3 on a byte of tags), behind the
+    /// length, the number of the question, an error and their count.
+    fn hide(&self, frame: &mut [u8]) {
+        let hidden = *self.hidden.lock().expect("nobody panics with the lock");
+        let Some(hidden) = hidden else { return };
+        for (begin, size) in [(11, 7), (14, 6)] {
+            let mut places = (begin..frame.len().saturating_sub(6)).step_by(size);
+            let fits = |place: &usize| {
+                let entry = &frame[*place..*place + 6];
+                entry[..2] == hidden.to_be_bytes() && entry[2] == 0 && entry[4] == 0
+            };
+            if let Some(place) = places.find(fits) {
+                frame[place..place + 2].copy_from_slice(&1022_u16.to_be_bytes());
+                self.struck.store(true, Ordering::Release);
+                return;
+            }
+        }
     }
 
     /// Puts our port behind the broker's host.

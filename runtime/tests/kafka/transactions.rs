@@ -51,7 +51,7 @@ pub(crate) fn trials(address: &str) -> Vec<Trial> {
 
 /// A transactional producer that is none of ours, initialised.
 #[expect(clippy::disallowed_methods, reason = "a stranger's client, not one of ours")]
-fn stranger(kafka: &Kafka, transactional_id: &str) -> BaseProducer {
+pub(crate) fn stranger(kafka: &Kafka, transactional_id: &str) -> BaseProducer {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", &kafka.address)
         .set("transactional.id", format!("{}{transactional_id}", kafka.prefix))
@@ -62,7 +62,7 @@ fn stranger(kafka: &Kafka, transactional_id: &str) -> BaseProducer {
 }
 
 /// Begins a transaction with these texts in `topic`, and makes sure that the broker has them.
-fn begin(kafka: &Kafka, producer: &BaseProducer, topic: Topic, texts: &[String]) {
+pub(crate) fn begin(kafka: &Kafka, producer: &BaseProducer, topic: Topic, texts: &[String]) {
     producer.begin_transaction().expect("a transaction begins");
     let name = format!("{}{topic}", kafka.prefix);
     for text in texts {
@@ -115,7 +115,7 @@ async fn undecided(broker: Broker) {
             match hand.next().await {
                 Next::Batch(batch) => records.extend(batch.records),
                 Next::Idle => return (decided.load(Ordering::Acquire), records.len()),
-                Next::Assigned(_) | Next::Revoking { .. } => {}
+                Next::Assigned(_) | Next::Revoking { .. } | Next::Missed { .. } => {}
             }
         }
     };
@@ -196,7 +196,7 @@ async fn unknown_without_positions(broker: Broker) {
 }
 
 /// The same log through a proxy. The transaction's time is short: only after it the outcome is nobody's to know.
-fn behind(proxy: &Proxy, kafka: &Kafka) -> KafkaLogs {
+pub(crate) fn behind(proxy: &Proxy, kafka: &Kafka) -> KafkaLogs {
     let config = KafkaConfig {
         transaction_timeout: Duration::from_secs(2),
         session_timeout: Duration::from_secs(20),

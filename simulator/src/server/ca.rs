@@ -65,7 +65,9 @@ impl Ca {
         fs::create_dir_all(folder).map_err(failed)?;
         // The key first: a certificate without its key is never seen.
         write_private(&key, ca.key_pem.as_bytes()).map_err(failed)?;
-        fs::write(&certificate, &ca.pem).map_err(failed)?;
+        // Whole or not at all: who finds it finds one that can be trusted.
+        let fresh = certificate.with_extension("pem.new");
+        fs::write(&fresh, &ca.pem).and_then(|()| fs::rename(&fresh, &certificate)).map_err(failed)?;
         Ok(ca)
     }
 
