@@ -42,6 +42,9 @@ pub const STOP_WITHIN: Duration = if cfg!(test) { Duration::from_millis(1) } els
 /// The reason of a dead letter whose record made something that is larger than the log takes.
 pub const TOO_LARGE: Reason = "too_large";
 
+/// Why a worker stops whose log keeps what it has refused: without its records the step must not go on.
+const NOT_BACK: &str = "the log refused a step as too large, and did not give it back";
+
 /// Why a worker stops whose dead letters, gaps or state do not fit: nothing may be skipped, so the partition waits.
 const TOO_SMALL: &str = "the log takes no records as large as it must: dead letters and state have up to 1000000 bytes (max.message.bytes)";
 
@@ -266,7 +269,10 @@ impl Turn<'_> {
                     return Ok(Committed::Lost(gone));
                 }
                 Put::TooLarge(places) => {
-                    settled.records = self.log.take_back().map(|step| step.records).unwrap_or_default();
+                    let Some(back) = self.log.take_back() else {
+                        return Err(LogError::Unusable(NOT_BACK.to_owned()).into());
+                    };
+                    settled.records = back.records;
                     let Some(aside) = settled.set_aside(&places) else {
                         return Err(LogError::Unusable(TOO_SMALL.to_owned()).into());
                     };

@@ -28,6 +28,7 @@
 //! Follows <https://github.com/confluentinc/librdkafka/blob/v2.12.1/INTRODUCTION.md> and KIP-98, KIP-429, KIP-447.
 
 mod client;
+mod context;
 mod errors;
 mod group;
 mod handle;

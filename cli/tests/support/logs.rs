@@ -154,6 +154,10 @@ impl Log for MeddlingLog {
         Box::pin(self.step(step))
     }
 
+    fn take_back(&mut self) -> Option<Step> {
+        self.inner.take_back()
+    }
+
     fn leave(&mut self) -> BoxFuture<'_, Result<(), LogError>> {
         self.inner.leave()
     }

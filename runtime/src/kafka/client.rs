@@ -1,29 +1,19 @@
-//! The only place that makes Kafka clients: what every one of them is set to, and what it hears from librdkafka.
+//! The only place that makes Kafka clients: what every one of them is set to.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    fs::File,
-    path::Path,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fs::File, path::Path, time::Duration};
 
 use pipeline::LogError;
 use rdkafka::{
-    ClientConfig, ClientContext, TopicPartitionList,
+    ClientConfig,
     admin::AdminClient,
-    client::OAuthToken,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
-    error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
-    producer::{DeliveryResult, ProducerContext, ThreadedProducer},
-    types::RDKafkaRespErr,
+    consumer::{BaseConsumer, Consumer as _},
+    error::{KafkaError, KafkaResult},
+    producer::ThreadedProducer,
 };
 
-use super::{errors, peer, refusal::Expected, settings::KafkaConfig, token::Tokens};
+pub(super) use super::context::{Context, Rebalance, acknowledge};
+use super::{errors, peer, settings::KafkaConfig};
 use crate::secret::Secret;
 
 /// A consumer, of a group or not.
@@ -32,181 +22,6 @@ pub(super) type Consumer = BaseConsumer<Context>;
 pub(super) type Producer = ThreadedProducer<Context>;
 /// For topics.
 pub(super) type Admin = AdminClient<Context>;
-
-/// A change of what a member holds, posted by the callback and worked on outside of it.
-#[derive(Debug)]
-pub(super) enum Rebalance {
-    Assign(TopicPartitionList),
-    Revoke(TopicPartitionList),
-}
-
-/// What librdkafka tells a client.
-#[derive(Debug)]
-pub(super) struct Context {
-    expected: Expected,
-    tokens: Option<Tokens>,
-    rebalances: Mutex<VecDeque<Rebalance>>,
-    /// From now on nobody works on posted changes: they are acknowledged at once.
-    closing: AtomicBool,
-    refused: Mutex<Option<LogError>>,
-    /// The topic that the last transaction may not write to.
-    denied: Mutex<Option<String>>,
-    undelivered: Mutex<Option<Code>>,
-    /// Records that were refused as too large, alone or with others of their batch, by their places in the step.
-    too_large: Mutex<BTreeSet<usize>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Context {
-    fn of(config: &KafkaConfig) -> Self {
-        Self {
-            expected: Expected::of(config),
-            tokens: config.oauth.clone().map(Tokens::new),
-            rebalances: Mutex::default(),
-            closing: AtomicBool::default(),
-            refused: Mutex::default(),
-            denied: Mutex::default(),
-            undelivered: Mutex::default(),
-            too_large: Mutex::default(),
-        }
-    }
-
-    /// The oldest change that has not been worked on.
-    pub(super) fn rebalance(&self) -> Option<Rebalance> {
-        lock(&self.rebalances).pop_front()
-    }
-
-    /// The consumer is about to be dropped, which polls it until it has left its group.
-    pub(super) fn close(&self) {
-        self.closing.store(true, Ordering::Release);
-    }
-
-    /// Why waiting for the brokers is useless, if it is; forgets it.
-    pub(super) fn refused(&self) -> Option<LogError> {
-        lock(&self.refused).take()
-    }
-
-    /// Looks why nothing is heard of the brokers: `None` where waiting may help. Blocks for seconds.
-    pub(super) fn look(&self) -> Option<LogError> {
-        self.expected.look()
-    }
-
-    /// The topic that the last transaction may not write to; forgets it.
-    pub(super) fn take_denied(&self) -> Option<String> {
-        lock(&self.denied).take()
-    }
-
-    /// Whether a record was not delivered.
-    pub(super) fn has_undelivered(&self) -> bool {
-        lock(&self.undelivered).is_some()
-    }
-
-    /// Why a record was not delivered, if any was not; forgets it.
-    pub(super) fn take_undelivered(&self) -> Option<Code> {
-        lock(&self.undelivered).take()
-    }
-
-    /// A record of the step is too large.
-    pub(super) fn note_too_large(&self, place: usize) {
-        lock(&self.too_large).insert(place);
-    }
-
-    /// What was too large; forgets it.
-    pub(super) fn take_too_large(&self) -> Vec<usize> {
-        std::mem::take(&mut *lock(&self.too_large)).into_iter().collect()
-    }
-}
-
-impl ClientContext for Context {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.tokens.as_ref().ok_or("no oauth is configured")?.get()
-    }
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // The others of the transaction are named too, as not attempted.
-        if facility == "ADDPARTS"
-            && message.contains("Topic authorization failed")
-            && let Some((_, rest)) = message.split_once("Failed to add partition \"")
-            && let Some((topic, _)) = rest.split_once('"')
-        {
-            *lock(&self.denied) = Some(topic.to_owned());
-        }
-        // What ended a connection is judged in `error`, or waited for with warnings that grow rare.
-        if facility == "FAIL" {
-            tracing::debug!(target: "librdkafka", facility, message);
-            return;
-        }
-        match level {
-            RDKafkaLogLevel::Emerg
-            | RDKafkaLogLevel::Alert
-            | RDKafkaLogLevel::Critical
-            | RDKafkaLogLevel::Error
-            | RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", facility, message),
-            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-                tracing::debug!(target: "librdkafka", facility, message);
-            }
-        }
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        let away = self.tokens.as_ref().and_then(Tokens::failure).filter(|failure| !failure.is_refusal());
-        if away.is_none()
-            && let Some(judged) = self.expected.judge(errors::code(&error), reason)
-        {
-            *lock(&self.refused) = Some(judged);
-        }
-        if errors::code(&error) != Code::PartitionEOF {
-            tracing::debug!(target: "librdkafka", %error, reason);
-        }
-    }
-}
-
-impl ConsumerContext for Context {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let change = if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            Rebalance::Assign(list.clone())
-        } else {
-            Rebalance::Revoke(list.clone())
-        };
-        if self.closing.load(Ordering::Acquire) {
-            acknowledge(consumer, &change);
-        } else {
-            lock(&self.rebalances).push_back(change);
-        }
-    }
-}
-
-/// Takes a change as it is.
-pub(super) fn acknowledge(consumer: &Consumer, change: &Rebalance) {
-    let taken = match change {
-        Rebalance::Assign(list) => consumer.incremental_assign(list),
-        Rebalance::Revoke(list) => consumer.incremental_unassign(list),
-    };
-    if let Err(error) = taken {
-        tracing::debug!(%error, "a rebalance was overtaken");
-    }
-}
-
-impl ProducerContext for Context {
-    /// The record's place in the step.
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, place: usize) {
-        if let Err((error, _)) = result {
-            let code = errors::code(error);
-            // The first says why; the others follow from it.
-            lock(&self.undelivered).get_or_insert(code);
-            if matches!(code, Code::MessageSizeTooLarge | Code::MessageBatchTooLarge) {
-                self.note_too_large(place);
-            }
-        }
-    }
-}
 
 /// A member of `group`; `instance` names a static one.
 pub(super) fn member(
@@ -274,7 +89,7 @@ pub(super) struct Batching {
 
 /// Lets a client that nobody polls at the moment fetch a token, where it needs one: librdkafka asks while it is polled.
 pub(super) fn serve(consumer: &Consumer) {
-    if consumer.context().tokens.is_some() {
+    if consumer.context().has_tokens() {
         // Nothing is assigned to it now; an error of its connections is heard by its context.
         drop(consumer.poll(Duration::from_millis(50)));
     }

@@ -21,7 +21,7 @@ use pipeline::Clock;
 use rdkafka::{
     TopicPartitionList,
     consumer::Consumer as _,
-    error::{KafkaError, KafkaResult},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
 };
 use schemas::{Offset, TopicPartition};
 
@@ -279,11 +279,24 @@ impl Group {
     }
 
     fn seek(&self, positions: Vec<Found>) -> KafkaResult<Vec<Found>> {
-        let sought = self.consumer.seek_partitions(self.list(places(&positions)), ANSWER_WITHIN)?;
-        for entry in sought.elements() {
-            entry.error()?;
+        let list = self.list(places(&positions));
+        let sought = self.consumer.seek_partitions(list.clone(), ANSWER_WITHIN);
+        match sought.and_then(|sought| sought.elements().iter().try_for_each(|entry| entry.error())) {
+            // It has stopped fetching one of them, and refuses to seek there.
+            Err(error) if errors::code(&error) == RDKafkaErrorCode::State => self.take_up(&list)?,
+            sought => sought?,
         }
         Ok(positions)
+    }
+
+    /// Puts partitions down and takes them up again at these positions: librdkafka (2.12) refuses to seek in one that it has
+    /// stopped fetching.
+    fn take_up(&self, list: &TopicPartitionList) -> KafkaResult<()> {
+        if let Err(error) = self.consumer.incremental_unassign(list) {
+            // They were put down by an earlier try.
+            tracing::debug!(%error, "putting partitions down");
+        }
+        self.consumer.incremental_assign(list)
     }
 
     /// Looks which positions are not in their partitions any more, and goes on where those begin now. What lies between
@@ -323,13 +336,7 @@ impl Group {
                 gone.push((at, position, *start));
             }
         }
-        // librdkafka has stopped fetching it and refuses to seek in it (2.12): it is put down and taken up again.
-        let list = self.list(sought);
-        if let Err(error) = self.consumer.incremental_unassign(&list) {
-            // They were put down by an earlier try.
-            tracing::debug!(%error, "putting partitions down");
-        }
-        self.consumer.incremental_assign(&list)?;
+        self.take_up(&self.list(sought))?;
         Ok(gone)
     }
 
@@ -371,6 +378,11 @@ impl Group {
                     }
                 }
                 Some(Err(error)) if errors::class(&error) == Class::Astray => self.is_astray = true,
+                Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
+                    // This consumer is dead, whatever the code would mean elsewhere.
+                    self.shared.end(self.shared.dead(code));
+                    break;
+                }
                 Some(Err(error)) => {
                     let reading = ("Read", self.shared.identity.topics.as_str());
                     let ending = self.shared.ending(&error, "reading", reading);

@@ -6,23 +6,31 @@
 //! <https://kafka.apache.org/protocol.html>) are. What is found is a text for an operator, never a reason to trust: the
 //! connection that carries records is librdkafka's alone.
 //!
-//! Limits: three addresses, 2 s for each wait, 64 KiB of an answer's length.
+//! Limits: 4 of the addresses that a name stands for, 2 s for each wait, 5 s for the whole look however slowly the other
+//! side speaks (the resolver of names has bounds of its own), 64 KiB of an answer's length.
 
 use std::{
     fs::File,
-    io::{ErrorKind, Read, Write},
-    net::{TcpStream, ToSocketAddrs as _},
+    io::{self, ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
+use pipeline::Clock;
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, Error as TlsError, RootCertStore, Stream,
     pki_types::{CertificateDer, ServerName, pem::PemObject as _},
 };
+use schemas::{Micros, time::SECOND};
 
+/// One wait.
 const WITHIN: Duration = Duration::from_secs(2);
+/// All waits of a look together, in microseconds.
+const LOOK_WITHIN: i64 = 5 * SECOND;
+/// So many of the addresses that a name stands for are tried.
+const ADDRESSES_MAX: usize = 4;
 /// A file of certificates may have so many bytes: a platform's own has 220,000.
 const CA_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Where platforms keep the certificates that they trust.
@@ -64,10 +72,59 @@ pub(super) enum Flaw {
     Other,
 }
 
+/// When a look is over, whatever has been seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline(Micros);
+
+impl Deadline {
+    pub(super) fn of_a_look() -> Self {
+        Self(Clock::machine().now().plus(LOOK_WITHIN))
+    }
+
+    /// How long may be waited now; an error when it is over.
+    fn left(self) -> io::Result<Duration> {
+        let left = self.0.0.saturating_sub(Clock::machine().now().0);
+        // More than all of it is left only to whose clock was set back.
+        let left = u64::try_from(left).ok().filter(|left| (1..=LOOK_WITHIN.unsigned_abs()).contains(left));
+        left.map(|left| Duration::from_micros(left).min(WITHIN)).ok_or_else(|| ErrorKind::TimedOut.into())
+    }
+}
+
+/// A connection that is waited for only until a deadline, be it byte by byte.
+struct Bounded {
+    stream: TcpStream,
+    deadline: Deadline,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(self.deadline.left()?))?;
+        self.stream.read(into).map_err(late)
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.deadline.left()?))?;
+        self.stream.write(from).map_err(late)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// A wait that is over is an error of its own: rustls takes `WouldBlock` after some bytes for success.
+fn late(error: io::Error) -> io::Error {
+    if error.kind() == ErrorKind::WouldBlock { ErrorKind::TimedOut.into() } else { error }
+}
+
 /// Looks at `address` (`host:port`); `ca` is the file of the trusted authorities, or the platform's is taken.
-pub(super) fn look(address: &str, ca: Option<&Path>) -> Found {
-    offer_tls(address, ca).unwrap_or_else(|| {
-        let Some(mut stream) = connect(address) else { return Found::Nobody };
+pub(super) fn look(address: &str, ca: Option<&Path>, deadline: Deadline) -> Found {
+    let Ok(resolved) = address.to_socket_addrs() else { return Found::Nobody };
+    let resolved: Vec<SocketAddr> = resolved.take(ADDRESSES_MAX).collect();
+    offer_tls(address, &resolved, ca, deadline).unwrap_or_else(|| {
+        let Some(mut stream) = connect(&resolved, deadline) else { return Found::Nobody };
         match ask(&mut stream) {
             Said::Answers => Found::Open,
             Said::Demands => Found::OpenWithLogin,
@@ -77,18 +134,15 @@ pub(super) fn look(address: &str, ca: Option<&Path>) -> Found {
     })
 }
 
-fn connect(address: &str) -> Option<TcpStream> {
-    let found = address.to_socket_addrs().ok()?;
-    let stream = found.into_iter().find_map(|address| TcpStream::connect_timeout(&address, WITHIN).ok())?;
-    stream.set_read_timeout(Some(WITHIN)).ok()?;
-    stream.set_write_timeout(Some(WITHIN)).ok()?;
-    Some(stream)
+fn connect(resolved: &[SocketAddr], deadline: Deadline) -> Option<Bounded> {
+    let connected = |address| TcpStream::connect_timeout(address, deadline.left().ok()?).ok();
+    Some(Bounded { stream: resolved.iter().find_map(connected)?, deadline })
 }
 
 /// What answers in TLS, or does not answer at all; `None` for what closes the connection or speaks otherwise.
-fn offer_tls(address: &str, ca: Option<&Path>) -> Option<Found> {
+fn offer_tls(address: &str, resolved: &[SocketAddr], ca: Option<&Path>, deadline: Deadline) -> Option<Found> {
     let mut connection = client(address, ca)?;
-    let Some(mut stream) = connect(address) else { return Some(Found::Nobody) };
+    let Some(mut stream) = connect(resolved, deadline) else { return Some(Found::Nobody) };
     let Err(error) = connection.complete_io(&mut stream) else {
         return Some(match ask(&mut Stream::new(&mut connection, &mut stream)) {
             Said::Demands => Found::TlsWithLogin,
@@ -96,7 +150,7 @@ fn offer_tls(address: &str, ca: Option<&Path>) -> Option<Found> {
             Said::Answers | Said::Nothing => Found::Tls,
         });
     };
-    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+    if error.kind() == ErrorKind::TimedOut {
         return Some(Found::Nobody);
     }
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<TlsError>())?;
@@ -216,7 +270,7 @@ fn read(stream: &mut impl Read, into: &mut [u8]) -> Result<(), Answer> {
             Ok(0) => return Err(Answer::Foreign),
             Ok(count) => filled += count,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
                 return Err(if filled == 0 { Answer::None } else { Answer::Foreign });
             }
             Err(_) => return Err(Answer::Closed),
@@ -232,6 +286,10 @@ mod tests {
     use rcgen::{CertificateParams, Issuer, KeyPair};
 
     use super::*;
+
+    fn look(address: &str, ca: Option<&Path>) -> Found {
+        super::look(address, ca, Deadline::of_a_look())
+    }
 
     /// A listener that says this to everybody after it has heard something.
     fn says(answer: &'static [u8]) -> String {
@@ -260,6 +318,41 @@ mod tests {
         // An answer to another question, and one too long to be true.
         assert_eq!(look(&says(&[0, 0, 0, 6, 0, 0, 0, 8, 0, 0]), None), Found::Stranger);
         assert_eq!(look(&says(&[0x7f, 0, 0, 6, 0, 0, 0, 7, 0, 0]), None), Found::Stranger);
+    }
+
+    /// The head of a record of TLS, and then its bytes one by one, each sooner than a single wait would end, for
+    /// 5 s, or until the other side has gone.
+    #[test]
+    fn whoever_drips_is_left_at_the_deadline() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tell, told) = std::sync::mpsc::channel::<()>();
+        let dripping = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut sent = stream.write_all(&[0x16, 3, 3, 0x40, 0]);
+            for _ in 0..100 {
+                if sent.is_err() || told.recv_timeout(Duration::from_millis(50)).is_ok() {
+                    break;
+                }
+                sent = stream.write_all(&[2]);
+            }
+            sent
+        });
+        let begun = Clock::machine().now();
+        let soon = Deadline(begun.plus(SECOND / 2));
+        assert_eq!(super::look(&address.to_string(), None, soon), Found::Nobody);
+        let taken = Clock::machine().now().0 - begun.0;
+        assert!((SECOND / 2..4 * SECOND).contains(&taken), "{taken}");
+        tell.send(()).unwrap_or_default();
+        dripping.join().unwrap().unwrap_or_default();
+    }
+
+    #[test]
+    fn nothing_is_begun_after_the_deadline() {
+        let past = Deadline(Micros(0));
+        assert_eq!(super::look(&says(b"SSH-2.0-x\r\n"), None, past), Found::Nobody);
+        let set_back = Deadline(Clock::machine().now().plus(3600 * SECOND));
+        assert!(set_back.left().is_err(), "a clock that was set back ends it too");
     }
 
     /// A TLS server with a certificate of this validity and name; the file of its authority.

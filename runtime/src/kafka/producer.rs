@@ -12,11 +12,12 @@
 //! librdkafka 2.12 does not speak the second version of transactions (KIP-890), so that a request that was delayed for
 //! longer than all of this may still hit a later transaction: stable ids and idempotent sinks remain the last guarantee.
 
+mod places;
 mod positions;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use pipeline::{Clock, LogError, Outgoing, Route, Step, log::Positions};
+use pipeline::{Clock, LogError, Outgoing, Step, log::Positions};
 use rdkafka::{
     consumer::Consumer as _,
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
@@ -24,7 +25,7 @@ use rdkafka::{
     producer::{BaseRecord, Producer as _},
     util::Timeout,
 };
-use schemas::{Partition, Topic, partition::partition_of};
+use schemas::{Partition, Topic};
 use tokio::sync::mpsc;
 
 use super::{
@@ -44,8 +45,6 @@ const LOOK: Duration = Duration::from_millis(1);
 /// What a batch may hold unless a topic takes less, and what it always may.
 const BATCH_BYTES_MOST: usize = 1_000_000;
 const BATCH_BYTES_LEAST: usize = 16_384;
-/// A partition count is looked up again after so long, so that `Route::Every` reaches partitions that were added.
-const COUNT_FRESH_MICROS: i64 = 300_000_000;
 
 /// How an attempt at a step ended.
 enum Attempt {
@@ -257,13 +256,14 @@ impl Steps {
         }
     }
 
-    /// Waits until the records are delivered, or have failed. A commit begins with that too, but rdkafka (0.39) looks only
-    /// every 100 ms whether it is done, and most steps are through in a few.
+    /// Waits until the records are delivered, or one has failed: librdkafka then keeps the rest. A commit begins with that
+    /// too, but rdkafka (0.39) looks only every 100 ms whether it is done, and most steps are through in a few.
     fn deliver(&self, producer: &Producer) {
         let most = self.shared.identity.config.transaction_timeout.as_millis() / LOOK.as_millis();
         for _ in 0..most {
             producer.poll(Duration::ZERO);
-            if producer.in_flight_count() == 0 || self.shared.stop.wait(LOOK) {
+            let is_over = producer.in_flight_count() == 0 || producer.context().has_undelivered();
+            if is_over || self.shared.stop.wait(LOOK) {
                 return;
             }
         }
@@ -334,12 +334,14 @@ impl Steps {
                     if self.shared.stop.wait(Duration::from_millis(10)) {
                         return Err(KafkaError::Canceled);
                     }
-                    if producer.context().take_undelivered().is_some() {
+                    if producer.context().has_undelivered() {
                         return Err(KafkaError::MessageProduction(Code::MessageTimedOut));
                     }
                 }
                 Err((error, _)) => {
                     if errors::code(&error) == Code::MessageSizeTooLarge {
+                        // This very record, whatever the broker has said of batches with others in them.
+                        producer.context().take_too_large();
                         producer.context().note_too_large(place);
                     }
                     return Err(error);
@@ -391,8 +393,8 @@ impl Steps {
         }
         self.counts.clear();
         if !too_large.is_empty() {
-            // Without a delivery that failed it was librdkafka that refused this very record.
-            let is_clear = undelivered.is_none() || self.batching.one_by_one;
+            let refused_at_once = matches!(cause, KafkaError::MessageProduction(Code::MessageSizeTooLarge));
+            let is_clear = refused_at_once || self.batching.one_by_one;
             return if is_clear { Attempt::TooLarge(too_large) } else { Attempt::Unclear };
         }
         // Why a record was not delivered says more than that the transaction must be aborted.
@@ -451,47 +453,6 @@ impl Steps {
     }
 
     fn fenced(&self) -> LogError {
-        LogError::Fenced(self.shared.identity.name.clone())
-    }
-
-    // ---- partitions ----
-
-    /// Which record goes to which partition.
-    fn place(&mut self, records: &[Outgoing]) -> Result<Vec<(usize, Partition)>, LogError> {
-        let mut placed = Vec::with_capacity(records.len());
-        for (index, record) in records.iter().enumerate() {
-            let count = self.count(record.topic)?;
-            match record.route {
-                Route::Key => placed.push((index, partition_of(&record.key, count))),
-                Route::Exact(partition) if partition.0 < count => placed.push((index, partition)),
-                Route::Exact(partition) => {
-                    return Err(LogError::Missing(format!("partition {} of {}", partition.0, record.topic)));
-                }
-                Route::Every => placed.extend((0..count).map(|number| (index, Partition(number)))),
-            }
-        }
-        Ok(placed)
-    }
-
-    fn count(&mut self, topic: Topic) -> Result<u32, LogError> {
-        let now = self.clock.now().0;
-        if let Some((count, at)) = self.counts.get(&topic)
-            && now.saturating_sub(*at) < COUNT_FRESH_MICROS
-        {
-            return Ok(*count);
-        }
-        let mut patience = Patience::new("looking for a topic");
-        let count = loop {
-            match self.shared.survey.partitions(topic, &self.shared.stop) {
-                Err(missing) if patience.bears(&missing) => {
-                    if patience.wait(&self.shared.stop, &missing) {
-                        return Err(closed());
-                    }
-                }
-                counted => break counted?,
-            }
-        };
-        self.counts.insert(topic, (count, now));
-        Ok(count)
+        LogError::Fenced(self.shared.identity.transactional_id.clone())
     }
 }

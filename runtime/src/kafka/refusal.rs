@@ -10,12 +10,34 @@ use pipeline::LogError;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::{
-    peer::{self, Flaw, Found},
+    peer::{self, Deadline, Flaw, Found},
     settings::KafkaConfig,
 };
 
 /// So many servers of `bootstrap` are looked at.
 const SERVERS_MAX: usize = 3;
+
+/// What is said where the token endpoint refuses the client.
+pub(super) const NO_TOKEN: &str = "no token to log in with: see the warning before this line";
+
+/// What an error of a connection means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// Waiting is useless.
+    Refused(LogError),
+    /// To be looked at, where waiting is allowed.
+    Look(Suspect),
+    /// Waiting may help.
+    Wait,
+}
+
+/// A broker with which a connection failed in a way that may have to do with TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Suspect {
+    address: String,
+    /// TLS itself failed, and not the connection below it.
+    is_tls: bool,
+}
 
 /// What a client was told to expect of the brokers.
 #[derive(Clone, Debug)]
@@ -39,8 +61,13 @@ impl Expected {
         }
     }
 
-    /// What an error of the connection means, by its code and librdkafka's text; `None` where waiting may help.
-    pub(super) fn judge(&self, code: Code, reason: &str) -> Option<LogError> {
+    /// What an error of the connection means, by its code and librdkafka's text. Waits for nothing: librdkafka's
+    /// callbacks may call it.
+    pub(super) fn judge(&self, code: Code, reason: &str) -> Judged {
+        // A cut connection has this code too; a broker that refuses the mechanism names those that it has.
+        if reason.contains("mechanism handshake failed") && reason.contains("supported mechanisms: (n/a)") {
+            return Judged::Wait;
+        }
         let address = address_in(reason).unwrap_or("the broker");
         let is_login = matches!(
             code,
@@ -50,30 +77,44 @@ impl Expected {
                 | Code::IllegalSASLState
         );
         if is_login {
-            return Some(LogError::Refused(self.login(address, reason)));
+            return Judged::Refused(LogError::Refused(self.login(address, reason)));
         }
         if self.has_tls && is_alert(reason) {
             let what =
                 "refuses our certificate, or wants one: see ssl.certificate.location and ssl.key.location";
-            return Some(LogError::Refused(format!("{address} {what}")));
+            return Judged::Refused(LogError::Refused(format!("{address} {what}")));
         }
         if !matches!(code, Code::SSL | Code::BadMessage) {
-            return None;
+            return Judged::Wait;
         }
-        let met = self.met(address, peer::look(address, self.ca.as_deref()));
+        // What happens to any connection says nothing about TLS.
+        let is_cut = reason.contains("SSL transport error") || reason.contains("Disconnected");
+        Judged::Look(Suspect { address: address.to_owned(), is_tls: code == Code::SSL && !is_cut })
+    }
+
+    /// Looks at whoever is suspected; `None` where waiting may help. Blocks for seconds.
+    pub(super) fn look_at(&self, suspect: &Suspect) -> Option<LogError> {
+        let Suspect { address, .. } = suspect;
+        self.seen(suspect, peer::look(address, self.ca.as_deref(), Deadline::of_a_look()))
+    }
+
+    fn seen(&self, Suspect { address, is_tls }: &Suspect, found: Found) -> Option<LogError> {
+        // Of whoever is not there nothing is known.
+        let speaks_tls = matches!(found, Found::Tls | Found::TlsWithLogin);
         let unknown = || {
             let what = "TLS could not be agreed on, or its certificate not verified";
-            (code == Code::SSL).then(|| LogError::Refused(format!("{address}: {what}")))
+            (*is_tls && speaks_tls).then(|| LogError::Refused(format!("{address}: {what}")))
         };
-        met.or_else(unknown)
+        self.met(address, found).or_else(unknown)
     }
 
     /// What answers at the configured servers, when nothing has been heard of them; `None` where waiting may help: also
-    /// when one of them is as it should be.
+    /// when one of them is as it should be. One deadline for all of them.
     pub(super) fn look(&self) -> Option<LogError> {
+        let deadline = Deadline::of_a_look();
         let mut first = None;
         for server in &self.servers {
-            let mut found = peer::look(server, self.ca.as_deref());
+            let mut found = peer::look(server, self.ca.as_deref(), deadline);
             // librdkafka has not complained about the certificate, and it is the judge of that.
             if self.has_tls && matches!(found, Found::Distrusted(_)) {
                 found = Found::Tls;
@@ -110,7 +151,7 @@ impl Expected {
 
     fn login(&self, address: &str, reason: &str) -> String {
         if reason.contains("OAUTHBEARER token") {
-            return "no token to log in with: see the warning before this line".to_owned();
+            return NO_TOKEN.to_owned();
         }
         let mechanism = &self.mechanism;
         if reason.contains("mechanism handshake failed") {
@@ -238,8 +279,46 @@ mod tests {
     #[test]
     fn no_text_of_a_broker_is_passed_on() {
         let reason = "sasl_ssl://h:1/1: SASL authentication error: hunter2 (after 3ms in state AUTH_REQ)";
-        let said = expected("sasl_ssl").judge(Code::Authentication, reason).map(|error| error.to_string());
-        let said = said.unwrap_or_default();
+        let judged = expected("sasl_ssl").judge(Code::Authentication, reason);
+        let Judged::Refused(said) = judged else { panic!("{judged:?}") };
+        let said = said.to_string();
         assert!(said.contains("h:1 refuses user or password") && !said.contains("hunter2"), "{said}");
+    }
+
+    /// librdkafka's text of a request that failed, whatever the reason, and of one that was answered.
+    #[test]
+    fn a_cut_connection_is_no_refusal_of_a_mechanism() {
+        let said = |why: &str, mechanisms: &str| {
+            let begin = "sasl_ssl://h:1/1: SASL PLAIN mechanism handshake failed";
+            let end = "(after 3ms in state AUTH_HANDSHAKE)";
+            let reason = format!("{begin}: {why}: broker's supported mechanisms: {mechanisms} {end}");
+            expected("sasl_ssl").judge(Code::Authentication, &reason)
+        };
+        assert_eq!(said("Local: Broker transport failure", "(n/a)"), Judged::Wait);
+        assert_eq!(said("Local: Timed out", "(n/a)"), Judged::Wait);
+        let refused = said("Broker: Unsupported SASL mechanism", "SCRAM-SHA-512");
+        assert!(matches!(refused, Judged::Refused(LogError::Refused(_))), "{refused:?}");
+    }
+
+    #[test]
+    fn tls_is_blamed_only_where_it_failed_and_is_there() {
+        let seen = |text: &str, found| {
+            let ours = expected("ssl");
+            let judged = ours.judge(Code::SSL, &format!("ssl://h:1/bootstrap: {text}"));
+            let Judged::Look(suspect) = judged else { panic!("{text}: {judged:?}") };
+            assert_eq!(suspect.address, "h:1");
+            ours.seen(&suspect, found)
+        };
+        let failed = "SSL handshake failed: error:0A000086:SSL routines::certificate verify failed";
+        assert!(matches!(seen(failed, Found::Tls), Some(LogError::Refused(_))));
+        assert_eq!(seen(failed, Found::Nobody), None);
+        for cut in ["No route to host", "Connection timed out", "Connection reset by peer"] {
+            let text = format!("SSL handshake failed: SSL transport error: {cut}");
+            assert_eq!(seen(&text, Found::Nobody), None, "{text}");
+            assert_eq!(seen(&text, Found::Tls), None, "{text}: it is back");
+        }
+        let disconnected = "SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker listener?";
+        assert_eq!(seen(disconnected, Found::Tls), None);
+        assert!(matches!(seen(disconnected, Found::Open), Some(LogError::Unusable(_))));
     }
 }

@@ -167,6 +167,27 @@ mod tests {
         assert_eq!(keys(&here), Vec::<String>::new());
     }
 
+    /// Like every other file of the client's.
+    #[test]
+    fn the_token_endpoints_authority_lies_in_the_secrets_folder() {
+        let settings = [("security.protocol", "sasl_ssl"), ("sasl.mechanism", "OAUTHBEARER")];
+        for (file, expected) in [
+            ("/run/secrets/weir/login-ca.pem", Vec::new()),
+            ("/etc/login-ca.pem", vec!["oauth"]),
+            ("/run/secrets/weir/../../x.pem", vec!["oauth"]),
+        ] {
+            let oauth = OAuthConfig {
+                token_url: Base::parse("https://login.example.org/token").unwrap(),
+                client_id: "weir".to_owned(),
+                client_secret: SecretSource::Env("SECRET".to_owned()),
+                scope: None,
+                ca_file: Some(PathBuf::from(file)),
+            };
+            let config = KafkaConfig { oauth: Some(Box::new(oauth)), ..config(&settings, false) };
+            assert_eq!(keys(&config), expected, "{file}");
+        }
+    }
+
     #[test]
     fn what_is_missing_is_named() {
         let bare = [("security.protocol", "sasl_ssl")];

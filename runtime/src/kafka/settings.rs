@@ -145,6 +145,11 @@ impl KafkaConfig {
                 ));
             }
         }
+        let authority = self.oauth.as_ref().and_then(|oauth| oauth.ca_file.as_deref());
+        if authority.is_some_and(|file| !self.is_secret(file)) {
+            let folder = self.secrets_folder.display();
+            problems.push(format!("oauth: ca_file must lie in the secrets folder {folder}"));
+        }
         problems.extend(security::problems(self));
         problems
     }

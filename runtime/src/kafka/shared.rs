@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use pipeline::{Clock, LogError};
-use rdkafka::{consumer::Consumer as _, error::KafkaError};
+use rdkafka::{
+    consumer::Consumer as _,
+    error::{KafkaError, RDKafkaErrorCode},
+};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::{
@@ -76,6 +79,17 @@ impl Shared {
         self.clock.now().0 / 1000
     }
 
+    /// Why a consumer that is dead ends its handle, whatever the code would mean elsewhere.
+    pub(super) fn dead(&self, code: RDKafkaErrorCode) -> LogError {
+        if code == RDKafkaErrorCode::UnreleasedInstanceId {
+            // KIP-848: whoever had the name has not left it, and its session has not ended.
+            return LogError::Fenced(self.identity.transactional_id.clone());
+        }
+        let error = KafkaError::MessageConsumptionFatal(code);
+        let ending = self.ending(&error, "reading", ("Read", &self.identity.topics));
+        ending.unwrap_or_else(|| LogError::Unusable(format!("the group's consumer ended: {error}")))
+    }
+
     /// `error` as the log's, where it ends the handle; `None` where trying again may help. `doing` is what was asked of
     /// topics, and `topics` which.
     pub(super) fn ending(
@@ -88,10 +102,10 @@ impl Shared {
         if errors::is_of_connection(code) {
             return self.consumer().and_then(|consumer| consumer.context().refused());
         }
-        let Identity { group, transactional_id, name, .. } = &self.identity;
+        let Identity { group, transactional_id, .. } = &self.identity;
         let asked = Asked { on_topics: doing, topics, group, transactional_id };
         let right = refusal::right(code, &asked).map(LogError::Refused);
-        right.or_else(|| errors::ending(error, name, what))
+        right.or_else(|| errors::ending(error, transactional_id, what))
     }
 
     /// A step is handed to the producer.

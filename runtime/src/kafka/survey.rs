@@ -25,6 +25,8 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long is listened for what the brokers have said.
 const HEAR: Duration = Duration::from_millis(50);
+/// So much of it is heard at a time.
+const HEAR_MAX: u32 = 1000;
 
 /// Asks; shared by all handles of a log.
 #[derive(Clone)]
@@ -37,12 +39,17 @@ impl Survey {
     /// How many partitions `topic` has; waits for a broker that is away.
     pub(super) fn partitions(&self, topic: Topic, stop: &Stop) -> Result<u32, LogError> {
         let mut patience = Patience::new("reading metadata");
+        let mut is_first = true;
         loop {
             match self.try_partitions(topic) {
-                Ok(Some(count)) => return Ok(count),
+                Ok(Some(count)) => {
+                    self.consumer.context().worked();
+                    return Ok(count);
+                }
                 Ok(None) => return Err(LogError::Missing(format!("topic {}", self.names.topic(topic)))),
-                Err(error) => self.go_on(&error, self.names.topic(topic), stop, &mut patience)?,
+                Err(error) => self.go_on(&error, self.names.topic(topic), is_first, stop, &mut patience)?,
             }
+            is_first = false;
         }
     }
 
@@ -50,12 +57,17 @@ impl Survey {
     pub(super) fn reach(&self, stop: &Stop) -> Result<(), LogError> {
         let mut patience = Patience::new("reaching a broker");
         let name = self.names.topic(Topic::Event);
+        let mut is_first = true;
         loop {
             client::serve(&self.consumer);
             match self.consumer.fetch_metadata(Some(name), ANSWER_WITHIN) {
-                Ok(_) => return Ok(()),
-                Err(error) => self.go_on(&error, name, stop, &mut patience)?,
+                Ok(_) => {
+                    self.consumer.context().worked();
+                    return Ok(());
+                }
+                Err(error) => self.go_on(&error, name, is_first, stop, &mut patience)?,
             }
+            is_first = false;
         }
     }
 
@@ -95,13 +107,11 @@ impl Survey {
         &self,
         error: &KafkaError,
         what: &str,
+        is_first: bool,
         stop: &Stop,
         patience: &mut Patience,
     ) -> Result<(), LogError> {
-        // Errors of the connection, refused credentials among them, are heard only when it is polled.
-        // A wait of zero would hear one event only, and each line of librdkafka's log is one.
-        while self.consumer.poll(HEAR).is_some() {}
-        if let Some(refused) = self.consumer.context().refused() {
+        if let Some(refused) = refused(&self.consumer, is_first) {
             return Err(refused);
         }
         let right = "Describe (which Read and Write bring along)";
@@ -119,6 +129,24 @@ impl Survey {
         }
         if patience.wait(stop, error) { Err(closed()) } else { Ok(()) }
     }
+}
+
+/// Why asking on is useless, if it is, by what a client has heard that holds no partitions now; `is_first`: this question
+/// has failed for the first time.
+pub(super) fn refused(consumer: &Consumer, is_first: bool) -> Option<LogError> {
+    // Errors of the connection, refused credentials among them, are heard only when it is polled.
+    // A wait of zero would hear one event only, and each line of librdkafka's log is one.
+    for _ in 0..HEAR_MAX {
+        if consumer.poll(HEAR).is_none() {
+            break;
+        }
+    }
+    let context = consumer.context();
+    if is_first && context.has_worked() {
+        // What waited to be heard may be hours old, and long over. Whatever is wrong now is heard again.
+        context.forget();
+    }
+    context.refused()
 }
 
 /// Where these partitions end for `consumer`: as written, or as committed, by its isolation level.
@@ -160,4 +188,29 @@ fn edges(
 /// What whoever waits is told when its handle is closed.
 pub(super) fn closed() -> LogError {
     LogError::Unusable("the handle is closed".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::ClientContext as _;
+
+    use super::*;
+    use crate::kafka::settings::KafkaConfig;
+
+    /// A broker that refused the login for a while, hours ago, must not end who meets a mere timeout now.
+    #[test]
+    fn what_was_heard_before_an_answer_counts_no_more() {
+        let consumer = client::surveyor(&KafkaConfig::new("127.0.0.1:1")).unwrap();
+        let hear = || consumer.context().error(KafkaError::Global(Code::SaslAuthenticationFailed), "");
+        hear();
+        assert!(refused(&consumer, true).is_some(), "it has never worked");
+        hear();
+        consumer.context().worked();
+        assert_eq!(refused(&consumer, false), None, "an answer clears it");
+        hear();
+        assert_eq!(refused(&consumer, true), None, "heard before the question");
+        assert_eq!(refused(&consumer, false), None, "and forgotten");
+        hear();
+        assert!(refused(&consumer, false).is_some(), "heard while the question is asked again");
+    }
 }

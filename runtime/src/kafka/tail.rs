@@ -88,12 +88,17 @@ impl Tail {
     /// The same, waiting for a broker that is away.
     pub(super) fn wait_for_ends(&self, partitions: &[TopicPartition], stop: &Stop) -> Result<Ends, LogError> {
         let mut patience = Patience::new("looking for the ends of partitions");
+        let mut is_first = true;
         loop {
             let error = match self.ends(partitions) {
-                Ok(ends) => return Ok(ends),
+                Ok(ends) => {
+                    self.clients().iter().for_each(|client| client.context().worked());
+                    return Ok(ends);
+                }
                 Err(error) => error,
             };
-            self.endure(&error, stop, &mut patience)?;
+            self.endure(&error, is_first, stop, &mut patience)?;
+            is_first = false;
         }
     }
 
@@ -200,7 +205,23 @@ impl Tail {
         right.or_else(|| errors::ending(error, "", "reading"))
     }
 
-    fn endure(&self, error: &KafkaError, stop: &Stop, patience: &mut Patience) -> Result<(), LogError> {
+    /// Both are asked for ends; nothing is assigned to them then.
+    fn clients(&self) -> [&Consumer; 2] {
+        [&self.consumer, &self.survey.consumer]
+    }
+
+    fn endure(
+        &self,
+        error: &KafkaError,
+        is_first: bool,
+        stop: &Stop,
+        patience: &mut Patience,
+    ) -> Result<(), LogError> {
+        // A login that was lost ends the reader; both hear, also where the first says why.
+        let [ours, shared] = self.clients().map(|client| survey::refused(client, is_first));
+        if let Some(refused) = ours.or(shared) {
+            return Err(refused);
+        }
         if let Some(ending) = errors::ending(error, "", "reading").filter(|ending| !patience.bears(ending)) {
             return Err(ending);
         }

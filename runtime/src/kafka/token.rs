@@ -34,6 +34,9 @@ pub(super) enum NoToken {
     /// The secret cannot be read.
     #[error("oauth.client_secret: {0}")]
     Secret(String),
+    /// The authority of the endpoint's certificate cannot be read.
+    #[error("oauth.ca_file: {0}")]
+    Authority(String),
     /// Waiting may help.
     #[error("the token endpoint gives no token: {0}")]
     Away(String),
@@ -41,7 +44,7 @@ pub(super) enum NoToken {
 
 impl NoToken {
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Secret(_))
+        matches!(self, Self::Refused(_) | Self::Secret(_) | Self::Authority(_))
     }
 }
 
@@ -118,7 +121,9 @@ impl Tokens {
         let settings =
             HttpSettings { ca_file: ca_file.clone(), total_timeout: WITHIN, ..HttpSettings::default() };
         let away = |error: HttpError| NoToken::Away(error.to_string());
-        let client = Client::new(&settings).map_err(away)?;
+        let client = Client::new(&settings).map_err(|error| {
+            if ca_file.is_some() { NoToken::Authority(error.to_string()) } else { away(error) }
+        })?;
         let mut form = vec![
             ("grant_type", "client_credentials"),
             ("client_id", client_id.as_str()),
@@ -211,5 +216,23 @@ mod tests {
         );
         assert!(tokens.failure().is_some_and(|failure| failure.is_refusal()));
         assert!(tokens.get().is_ok(), "an answer without a token is not a refusal");
+    }
+
+    /// Nobody writes the missing file while a worker waits for it.
+    #[test]
+    fn an_authority_that_cannot_be_read_is_a_refusal() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = folder.path().join("empty.pem");
+        std::fs::write(&empty, "no certificate").unwrap();
+        for path in [folder.path().join("missing.pem"), empty] {
+            let mut tokens = tokens(vec![]);
+            tokens.config.ca_file = Some(path.clone());
+            let error = tokens.get().err().map(|error| error.to_string()).unwrap();
+            assert!(
+                error.contains("oauth.ca_file") && error.contains(&path.display().to_string()),
+                "{error}"
+            );
+            assert!(tokens.failure().is_some_and(|failure| failure.is_refusal()));
+        }
     }
 }

@@ -293,7 +293,7 @@ async fn stuck(broker: Broker) {
 /// The broker is away for longer than records are waited for: the producer gives them up, and the step sends them again.
 async fn undelivered(broker: Broker) {
     let kafka = broker.make(1).await;
-    feed(kafka.logs.as_ref(), &numbers(0..5)).await;
+    feed(kafka.logs.as_ref(), &numbers(0..10)).await;
     let proxy = Proxy::to(&broker.address);
     let config = KafkaConfig {
         transaction_timeout: Duration::from_secs(1),
@@ -303,18 +303,20 @@ async fn undelivered(broker: Broker) {
     let logs = KafkaLogs::new(config).expect("the settings are sound");
     let mut hand = Hand::assigned(&logs, "group", "one").await;
     let records = hand.batch().await;
+    let first = hand.copying(&records);
+    hand.log.commit(first).await.expect("the broker is there");
+    let records = hand.batch().await;
     let step = hand.copying(&records);
     proxy.cut(true);
     let watch = async {
-        // Each client of the handle comes back again and again, ever more rarely: by then a second has long passed.
-        while proxy.refused() < 40 {
+        while of_group(&logs, "aborts_total", "group") < 1.0 {
             look(kafka.logs.as_ref(), OUTPUT).await;
         }
         proxy.cut(false);
     };
     let (committed, ()) = futures_util::future::join(hand.log.commit(step), watch).await;
     assert_eq!(committed, Ok(()));
-    assert_eq!(seen(kafka.logs.as_ref(), OUTPUT).await, numbers(0..5));
+    assert_eq!(seen(kafka.logs.as_ref(), OUTPUT).await, numbers(0..10));
 }
 
 /// Closing is bounded, whatever librdkafka waits for.

@@ -53,8 +53,6 @@ struct Shared {
     away: AtomicBool,
     /// No connection is taken, and none is left.
     cut: AtomicBool,
-    /// How many were not taken.
-    refused: AtomicUsize,
     inits: AtomicUsize,
     /// A call that the broker does not seem to know.
     hidden: Mutex<Option<u16>>,
@@ -78,7 +76,6 @@ impl Proxy {
             struck: AtomicBool::new(false),
             away: AtomicBool::new(false),
             cut: AtomicBool::new(false),
-            refused: AtomicUsize::new(0),
             inits: AtomicUsize::new(0),
             hidden: Mutex::new(None),
             forged: Mutex::new(None),
@@ -87,9 +84,7 @@ impl Proxy {
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                if accepting.cut.load(Ordering::Acquire) {
-                    accepting.refused.fetch_add(1, Ordering::AcqRel);
-                } else {
+                if !accepting.cut.load(Ordering::Acquire) {
                     accepting.serve(&client);
                 }
             }
@@ -109,11 +104,6 @@ impl Proxy {
     /// The broker is away, until it is not.
     pub(crate) fn cut(&self, is_away: bool) {
         self.0.cut.store(is_away, Ordering::Release);
-    }
-
-    /// How many connections were not taken.
-    pub(crate) fn refused(&self) -> usize {
-        self.0.refused.load(Ordering::Acquire)
     }
 
     /// The broker says that it knows no transactions.

@@ -131,9 +131,10 @@ async fn fenced(broker: Broker) {
     let records = hand.batch().await;
     let successor = stranger(&kafka, "weir-group-one");
     let step = hand.copying(&records);
-    assert_eq!(hand.log.commit(step.clone()).await, Err(LogError::Fenced("one".to_owned())));
-    assert_eq!(hand.log.commit(step).await, Err(LogError::Fenced("one".to_owned())), "it stays fenced");
-    assert_eq!(hand.log.next().await.map(drop), Err(LogError::Fenced("one".to_owned())));
+    let fenced = LogError::Fenced(format!("{}weir-group-one", kafka.prefix));
+    assert_eq!(hand.log.commit(step.clone()).await, Err(fenced.clone()), "the id is named");
+    assert_eq!(hand.log.commit(step).await, Err(fenced.clone()), "it stays fenced");
+    assert_eq!(hand.log.next().await.map(drop), Err(fenced));
     drop(successor);
     assert_eq!(seen(kafka.logs.as_ref(), OUTPUT).await, Vec::<String>::new());
     let again = Hand::assigned(kafka.logs.as_ref(), "group", "one").await;

@@ -63,6 +63,7 @@ impl Steps {
         let positions = self.shared.state().settled();
         let Some(metadata) = metadata.filter(|_| !positions.is_empty()) else { return };
         let list = self.offsets(&positions, "weir");
+        let begun = self.clock.now().0;
         let asked = producer
             .begin_transaction()
             .and_then(|()| producer.send_offsets_to_transaction(&list, &metadata, ANSWER_WITHIN));
@@ -76,8 +77,19 @@ impl Steps {
         };
         tracing::debug!(%error, "positions were not moved behind marks");
         if errors::is_taken(&error) || !self.undo() {
-            self.shared.end(self.fenced());
+            self.taken(begun);
         }
+    }
+
+    /// What a clear no means: the name is somebody else's, unless the broker only ended a transaction that took too long, as
+    /// that of a process that stood still. Then the next step finds out.
+    fn taken(&mut self, begun: i64) -> bool {
+        if self.timed_out(begun) && !self.is_out() {
+            self.producer = None;
+            return false;
+        }
+        self.shared.end(self.fenced());
+        true
     }
 
     /// Whether the name is still ours: opens a transaction on the group's offsets, and aborts it. Only a clear no
@@ -88,6 +100,7 @@ impl Steps {
         let any = self.shared.state().any();
         let (Some(metadata), Some((at, position))) = (metadata, any) else { return true };
         let list = self.offsets(&Positions::from([(at, position)]), "weir");
+        let begun = self.clock.now().0;
         let tried = producer
             .begin_transaction()
             .and_then(|()| producer.send_offsets_to_transaction(&list, &metadata, ANSWER_WITHIN));
@@ -95,9 +108,6 @@ impl Steps {
             Err(error) if errors::is_taken(&error) => false,
             _ => self.undo(),
         };
-        if !ours {
-            self.shared.end(self.fenced());
-        }
-        ours
+        ours || !self.taken(begun)
     }
 }
