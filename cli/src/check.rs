@@ -1,6 +1,7 @@
 //! `weir check`: what every worker does before it starts, one question to each service that sources ask (is the token
-//! taken, what is subscribed?), and one to each receiver of findings, without a finding: would it take one? So an embedded log and a sink's file that do not exist yet are made. For a log that does
-//! not answer it waits 30 s, where workers wait on. A service or receiver that refuses us is exit 77, one that is away 69.
+//! taken, what is subscribed?), and one to each receiver of findings, without a finding: would it take one? So an embedded
+//! log and a sink's file that do not exist yet are made. For a log that does not answer it waits 30 s, where workers wait on.
+//! A service or receiver that refuses us is exit 77, one that is away 69.
 
 use std::process::ExitCode;
 use std::time::Duration;

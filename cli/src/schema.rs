@@ -1,9 +1,8 @@
 //! `weir schema plan|apply|check`: our schemas in the schema registry of a Kafka log.
 //!
 //! `plan` shows what differs and changes nothing. `apply` sets levels, registers what is missing, and says what it did,
-//! also when it ends with an error. `check` exits with 0 when every schema
-//! is registered, 69 when one is missing, 78 when one is incompatible with what is registered: for a release that must
-//! not be rolled out before its schemas.
+//! also when it ends with an error. `check` exits with 0 when every schema is registered, 69 when one is missing, 78 when one
+//! is incompatible with what is registered: for a release that must not be rolled out before its schemas.
 
 use std::process::ExitCode;
 

@@ -8,8 +8,9 @@
 //! `retention` once every group has seen it. It does not shrink the file: freed pages are used again.
 //!
 //! Limits: 1,024 partitions a topic, 2^43 records a partition, about 1 GB a record; 64 steps or 16 MiB share a
-//! transaction; 4 reads at a time. A crash of the process or of the machine leaves steps whole or absent (<https://sqlite.org/wal.html>,
-//! `synchronous=FULL`). A damaged file is reported where the damage is met; opening does not search for it.
+//! transaction; 4 reads at a time. A crash of the process or of the machine leaves steps whole or absent
+//! (<https://sqlite.org/wal.html>, `synchronous=FULL`). A damaged file is reported where the damage is met; opening does not
+//! search for it.
 
 mod clean;
 mod failure;

@@ -36,12 +36,13 @@ struct Narrow {
     takes: usize,
     steps: Vec<Step>,
     refused: usize,
+    gives_back: bool,
     back: Option<Step>,
 }
 
 impl Narrow {
     fn saying(next: Next, takes: usize) -> Self {
-        Self { says: [next].into(), takes, steps: Vec::new(), refused: 0, back: None }
+        Self { says: [next].into(), takes, steps: Vec::new(), refused: 0, gives_back: true, back: None }
     }
 }
 
@@ -63,7 +64,7 @@ impl Log for Narrow {
     }
 
     fn take_back(&mut self) -> Option<Step> {
-        self.back.take()
+        self.back.take().filter(|_| self.gives_back)
     }
 
     fn leave(&mut self) -> BoxFuture<'_, Result<(), LogError>> {
@@ -144,6 +145,17 @@ fn state_or_letters_that_are_too_large_stop_the_worker() {
         assert!(log.steps.is_empty());
         assert_eq!(tally, Tally::default());
     }
+}
+
+/// A log that keeps what it refused: without the records their positions must not move.
+#[test]
+fn a_step_that_does_not_come_back_stops_the_worker() {
+    let records = vec![record(0, &[10]), record(1, &[2000])];
+    let narrow = Narrow::saying(Next::Batch(Batch { lease: LEASE, records }), 1000);
+    let mut log = Narrow { gives_back: false, ..narrow };
+    let (ended, _) = driven(&mut log, &mut Making { state: 0 });
+    assert!(matches!(ended, Err(WorkerError::Log(LogError::Unusable(_)))), "{ended:?}");
+    assert!(log.steps.is_empty());
 }
 
 /// A hole in the log is a gap record in the step that goes past it, and nothing that was read counts for it.

@@ -248,6 +248,10 @@ impl Steps {
             return self.abort(error);
         }
         self.deliver(producer);
+        if producer.context().has_undelivered() {
+            // A commit would wait for the rest, which librdkafka keeps now, as long as the transaction may last.
+            return self.abort(KafkaError::Global(Code::MessageTimedOut));
+        }
         // Without a limit librdkafka would ask for ever: unlike the other calls, this one is not bound by the
         // transaction's.
         match producer.commit_transaction(self.shared.identity.config.transaction_timeout) {

@@ -29,7 +29,7 @@ use crate::{
 
 pub(crate) fn trials(address: &str) -> Vec<Trial> {
     type Case = fn(Broker) -> BoxFuture<'static, ()>;
-    let cases: [(&str, Case); 13] = [
+    let cases: [(&str, Case); 14] = [
         ("a_broker_without_transactions_is_refused", |b| no_transactions(b).boxed()),
         ("retention_that_passes_a_member_is_told", |b| passed(b).boxed()),
         ("marks_that_retention_takes_are_nobodys_loss", |b| settled(b).boxed()),
@@ -43,6 +43,7 @@ pub(crate) fn trials(address: &str) -> Vec<Trial> {
         ("a_member_that_does_not_answer_gives_up_within_its_bound", |b| bounded(b).boxed()),
         ("a_restored_table_a_group_and_its_aborts_are_counted", |b| counted(b).boxed()),
         ("what_is_not_ours_is_handed_out_as_it_is", |b| foreign(b).boxed()),
+        ("a_name_that_is_still_held_ends_the_newer_protocols_member", |b| held(b).boxed()),
     ];
     let trial = |(name, case): (&str, Case)| {
         let address = address.to_owned();
@@ -198,16 +199,22 @@ async fn made_anew(broker: Broker) {
     assert_eq!(got.iter().map(text).collect::<Vec<_>>(), numbers(20..23));
 }
 
-/// A topic grows under a running member: it is given the new partition and reads it.
+/// A topic grows under a running member: it is given the new partition and reads it; and who wrote to it before finds the
+/// new one at once.
 async fn added(broker: Broker) {
     let kafka = broker.make(1).await;
     let mut config = broker::config(&kafka.address, &kafka.prefix);
     config.extra.insert("topic.metadata.refresh.interval.ms".to_owned(), "200".to_owned());
     let logs = KafkaLogs::new(config).expect("the settings are sound");
     let mut hand = Hand::assigned(&logs, "group", "one").await;
+    let mut feeder = Hand::new(logs.open(member("feeder", "feeder", &[], 1)).await.expect("a feeder opens"));
+    // It has counted the partitions by now.
+    let records = vec![record_of(INPUT, "old")];
+    let step = Step { lease: feeder.lease, finished: Positions::new(), records };
+    feeder.log.commit(step).await.expect("it is written");
+    assert_eq!(text(&hand.batch().await[0]), "old");
     let plan = TopicPlan { partitions: vec![(INPUT, 2)], ..TopicPlan::all(1) };
     logs.apply_topics(&plan).await.expect("it grows");
-    let mut feeder = Hand::new(logs.open(member("feeder", "feeder", &[], 1)).await.expect("a feeder opens"));
     let second = TopicPartition::new(INPUT, Partition(1));
     let record = record_of(INPUT, "new").to(pipeline::Route::Exact(second.partition));
     let step = Step { lease: feeder.lease, finished: Positions::new(), records: vec![record] };
@@ -411,4 +418,23 @@ async fn foreign(broker: Broker) {
     let step = hand.copying(&[]);
     let finished = Positions::from([(at(INPUT), records[4].offset.next())]);
     hand.log.commit(Step { finished, ..step }).await.expect("the partition goes on");
+}
+
+/// KIP-848: the broker keeps a static name until its session has ended, and the consumer that asks for it is dead. Whoever
+/// starts it again gets the name then; one that waited would wait for ever.
+async fn held(broker: Broker) {
+    let kafka = broker.make(1).await;
+    let mut config = KafkaConfig { static_membership: true, ..broker::config(&kafka.address, &kafka.prefix) };
+    config.extra.insert("group.protocol".to_owned(), "consumer".to_owned());
+    let first = KafkaLogs::new(config.clone()).expect("the settings are sound");
+    let holder = Hand::assigned(&first, "group", "one").await;
+    let second = KafkaLogs::new(config).expect("the settings are sound");
+    let mut late = Hand::new(second.open(member("group", "one", &[INPUT], 5)).await.expect("a handle opens"));
+    let error = loop {
+        if let Err(error) = late.log.next().await {
+            break error;
+        }
+    };
+    assert_eq!(error, LogError::Fenced(format!("{}weir-group-one", kafka.prefix)));
+    drop(holder);
 }

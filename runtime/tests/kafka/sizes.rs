@@ -1,5 +1,7 @@
 //! Records that a topic does not take, alone or together.
 
+use std::time::Duration;
+
 use futures_util::future::{BoxFuture, FutureExt as _};
 use libtest_mimic::Trial;
 use pipeline::{
@@ -7,7 +9,7 @@ use pipeline::{
     log::{From, Positions},
 };
 use rdkafka::admin::{AdminOptions, AlterConfig, ResourceSpecifier};
-use runtime::kafka::KafkaLogs;
+use runtime::kafka::{KafkaConfig, KafkaLogs};
 use schemas::{Offset, Topic};
 
 use crate::{
@@ -17,8 +19,9 @@ use crate::{
 
 pub(crate) fn trials(address: &str) -> Vec<Trial> {
     type Case = fn(Broker) -> BoxFuture<'static, ()>;
-    let cases: [(&str, Case); 3] = [
+    let cases: [(&str, Case); 4] = [
         ("a_record_that_the_broker_finds_too_large_is_named", |b| too_large(b).boxed()),
+        ("a_record_that_is_too_large_names_no_others_while_there_is_little_room", |b| little_room(b).boxed()),
         ("records_that_are_too_large_only_together_go_through", |b| large_together(b).boxed()),
         ("a_record_larger_than_any_is_named_without_asking", |b| far_too_large(b).boxed()),
     ];
@@ -70,12 +73,17 @@ pub(crate) async fn all_of(logs: &KafkaLogs, topic: Topic) -> Vec<Incoming> {
 }
 
 /// Of a step's records, those that the topic does not take are named; nothing of the step is there; it comes back, and
-/// without them it goes through.
+/// without them it goes through. Nobody waits for the transaction to grow old: that would be longer than a case may take.
 async fn too_large(broker: Broker) {
     let kafka = broker.make(1).await;
     takes_at_most(&kafka, OUTPUT, "50000").await;
     feed(kafka.logs.as_ref(), &numbers(0..5)).await;
-    let mut hand = Hand::assigned(kafka.logs.as_ref(), "group", "one").await;
+    let config = KafkaConfig {
+        transaction_timeout: Duration::from_secs(600),
+        ..broker::config(&kafka.address, &kafka.prefix)
+    };
+    let logs = KafkaLogs::new(config).expect("the settings are sound");
+    let mut hand = Hand::assigned(&logs, "group", "one").await;
     let batch = hand.batch().await;
     let mut step = hand.copying(&batch);
     step.records = vec![sized(100, 1), sized(200_000, 2), sized(300, 3), sized(60_000, 4), sized(500, 5)];
@@ -97,6 +105,26 @@ async fn too_large(broker: Broker) {
     hand.log.leave().await.expect("it leaves");
     let again = Hand::assigned(kafka.logs.as_ref(), "group", "one").await;
     assert!(again.position() >= Offset(5), "its positions went with it");
+}
+
+/// The client has room for some of the records only, so that it hears of the large one while it is given others.
+async fn little_room(broker: Broker) {
+    let kafka = broker.make(1).await;
+    takes_at_most(&kafka, OUTPUT, "12000").await;
+    let mut config = broker::config(&kafka.address, &kafka.prefix);
+    for (name, value) in [("compression.type", "none"), ("queue.buffering.max.kbytes", "64")] {
+        config.extra.insert(name.to_owned(), value.to_owned());
+    }
+    let logs = KafkaLogs::new(config).expect("the settings are sound");
+    let mut hand = Hand::assigned(&logs, "group", "one").await;
+    let records =
+        (0..120).map(|number| sized(if number == 3 { 20_000 } else { 3_000 }, number + 1)).collect();
+    let step = Step { lease: hand.lease, finished: Positions::new(), records };
+    assert_eq!(hand.log.commit(step).await, Err(LogError::TooLarge(vec![3])));
+    let mut back = hand.log.take_back().expect("it comes back");
+    back.records.remove(3);
+    hand.log.commit(back).await.expect("the others fit");
+    assert_eq!(lengths(&all_of(&kafka.logs, OUTPUT).await), [3_000; 119]);
 }
 
 async fn large_together(broker: Broker) {
