@@ -1,6 +1,6 @@
 //! The consumer's thread: it polls, takes what is fetched in, and works on the group's changes.
 //!
-//! It polls without a pause as long as it lives, so that the group never takes it for dead: under back-pressure the
+//! It polls as long as it lives, so that the group never takes it for dead: under back-pressure that lasts, the
 //! partitions are paused, not the polling. A change that the group announces is posted by the callback and worked on
 //! here: positions are looked up, the handle is told, and others wait for it no longer than agreed. A consumer never
 //! stores or commits an offset: only steps do.
@@ -8,6 +8,8 @@
 //! Before any change the producer proves that the member's name is still its own. A handle that was fenced leaves the
 //! group at once, and the partitions go to whoever took its name: a static member is fenced by the broker, others have
 //! no other way to notice while they hold nothing that must be committed.
+
+mod room;
 
 use std::{
     sync::{
@@ -32,7 +34,7 @@ use super::{
     names,
     queue::Fetched,
     shared::{Job, Jobs, Shared},
-    state::{Flow, Found, Release},
+    state::{Found, Release},
     survey::ANSWER_WITHIN,
     tail::{Met, Ranges, Tail, incoming, meet, written_at},
     wait::Patience,
@@ -68,6 +70,8 @@ pub(super) struct Group {
     change: Option<Change>,
     /// A position is not in its partition any more. Which one, rdkafka does not say.
     is_astray: bool,
+    /// Since when more waits for the handle than it should, in milliseconds.
+    full_since: Option<i64>,
     /// When records were last taken in, or positions settled, in milliseconds.
     taken_at: i64,
     patience: Patience,
@@ -84,6 +88,7 @@ impl Group {
             clear: std::collections::BTreeMap::new(),
             change: None,
             is_astray: false,
+            full_since: None,
             taken_at: Clock::machine().now().0 / 1000,
             patience: Patience::new("reading"),
             clock: Clock::machine(),
@@ -96,9 +101,10 @@ impl Group {
             self.change();
             self.rewind();
             self.find_back();
-            self.flow();
             self.answer();
-            self.pull();
+            if self.has_room() {
+                self.pull();
+            }
         }
         self.close();
     }
@@ -309,9 +315,10 @@ impl Group {
             Ok(found) => {
                 self.is_astray = false;
                 for (at, from, to) in found {
-                    Counts::add(&self.shared.counts.missed, to.0.saturating_sub(from.0));
                     self.clear.remove(&at);
-                    self.shared.state().miss(at, to);
+                    if self.shared.state().miss(at, to) {
+                        Counts::add(&self.shared.counts.missed, to.0.saturating_sub(from.0));
+                    }
                 }
                 self.shared.told.notify_one();
             }
@@ -341,21 +348,6 @@ impl Group {
     }
 
     // ---- records ----
-
-    /// Pauses what is held while enough waits for the handle.
-    fn flow(&mut self) {
-        let Some((flow, partitions)) = self.shared.state().flow() else { return };
-        let list = self.shared.names().list(partitions.iter().copied());
-        let turned = match flow {
-            Flow::Paused => self.consumer.pause(&list),
-            Flow::Fetched => self.consumer.resume(&list),
-        };
-        match turned {
-            Ok(()) => self.shared.state().flows(flow, &partitions),
-            // Some of them have just gone; the next turn looks again.
-            Err(error) => tracing::debug!(%error, "pausing"),
-        }
-    }
 
     fn pull(&mut self) {
         let mut taken: Vec<Fetched> = Vec::new();

@@ -237,20 +237,18 @@ impl Steps {
             None => Positions::new(),
         };
         let Some(producer) = &self.producer else { return Attempt::Over(closed()) };
-        let filled = self.fill(producer, step, &placed).and_then(|()| match &metadata {
+        let filled = self.fill(producer, step, &placed).and_then(|()| self.deliver(producer));
+        // Positions go last: the broker may still be busy with the transaction before, and librdkafka (2.12) asks again after
+        // 20 ms for records, but after 100 ms for positions.
+        let sent = filled.and_then(|()| match &metadata {
             Some(metadata) if !self.sent.is_empty() => {
                 let list = self.offsets(&self.sent, token);
                 self.again(|| producer.send_offsets_to_transaction(&list, metadata, ANSWER_WITHIN))
             }
             _ => Ok(()),
         });
-        if let Err(error) = filled {
+        if let Err(error) = sent {
             return self.abort(error);
-        }
-        self.deliver(producer);
-        if producer.context().has_undelivered() {
-            // A commit would wait for the rest, which librdkafka keeps now, as long as the transaction may last.
-            return self.abort(KafkaError::Global(Code::MessageTimedOut));
         }
         // Without a limit librdkafka would ask for ever: unlike the other calls, this one is not bound by the
         // transaction's.
@@ -260,17 +258,23 @@ impl Steps {
         }
     }
 
-    /// Waits until the records are delivered, or one has failed: librdkafka then keeps the rest. A commit begins with that
-    /// too, but rdkafka (0.39) looks only every 100 ms whether it is done, and most steps are through in a few.
-    fn deliver(&self, producer: &Producer) {
+    /// Waits until the records are delivered. A commit begins with that too, but rdkafka (0.39) looks only every 100 ms
+    /// whether it is done, and most steps are through in a few.
+    ///
+    /// # Errors
+    /// One has failed: librdkafka then keeps the rest, and a commit would wait for it as long as the transaction may last.
+    fn deliver(&self, producer: &Producer) -> KafkaResult<()> {
         let most = self.shared.identity.config.transaction_timeout.as_millis() / LOOK.as_millis();
         for _ in 0..most {
             producer.poll(Duration::ZERO);
-            let is_over = producer.in_flight_count() == 0 || producer.context().has_undelivered();
-            if is_over || self.shared.stop.wait(LOOK) {
-                return;
+            if producer.context().has_undelivered() {
+                return Err(KafkaError::Global(Code::MessageTimedOut));
+            }
+            if producer.in_flight_count() == 0 || self.shared.stop.wait(LOOK) {
+                break;
             }
         }
+        Ok(())
     }
 
     /// What a failed commit means. Only where records did not get through has nothing been asked of the broker. An error

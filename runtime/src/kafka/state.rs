@@ -420,9 +420,9 @@ impl State {
     }
 
     /// The partition begins at `to` now, and what was to be read before that is gone. Where nothing but marks was there,
-    /// nobody is told.
-    pub(super) fn miss(&mut self, at: TopicPartition, to: Offset) {
-        let Some(slot) = self.held.get_mut(&at) else { return };
+    /// nobody is told; returns whether the handle will be.
+    pub(super) fn miss(&mut self, at: TopicPartition, to: Offset) -> bool {
+        let Some(slot) = self.held.get_mut(&at) else { return false };
         let from = slot.expected;
         let were_marks = slot.handed == slot.expected && to > from && to <= slot.clear;
         slot.expected = to;
@@ -432,6 +432,7 @@ impl State {
         } else {
             self.fetched.push_hole(Missed { at, from, to });
         }
+        !were_marks
     }
 
     /// Takes in what was fetched, as far as it is held and was not taken in before.

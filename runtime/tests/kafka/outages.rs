@@ -22,7 +22,7 @@ use schemas::{Offset, Partition, Topic, TopicPartition};
 use crate::{
     broker::{self, Broker, Kafka},
     hand::{Hand, INPUT, OUTPUT, at, feed, look, member, numbers, record_of, seen, text},
-    proxy::{Fault, Proxy},
+    proxy::{Fault, INIT_PRODUCER_ID, Proxy},
     sizes::noise,
     transactions::behind,
 };
@@ -282,10 +282,10 @@ async fn stuck(broker: Broker) {
     let mut hand = Hand::assigned(&logs, "group", "one").await;
     let records = hand.batch().await;
     let step = hand.copying(&records);
-    let before = proxy.inits();
+    let before = proxy.traffic(INIT_PRODUCER_ID).asked;
     proxy.put_groups_off(true);
     let watch = async {
-        while proxy.inits() == before {
+        while proxy.traffic(INIT_PRODUCER_ID).asked == before {
             look(kafka.logs.as_ref(), OUTPUT).await;
         }
         proxy.put_groups_off(false);

@@ -1,5 +1,6 @@
 //! A proxy before the broker: it breaks every connection around one commit and keeps them broken for a while, holds a
-//! commit back until it is late, hides what the broker can do, answers in its place, or takes no connection at all.
+//! commit back until it is late, hides what the broker can do, answers in its place, or takes no connection at all. It
+//! counts what is asked and what the answers weigh.
 //!
 //! It reads Kafka's frames (four bytes of length, then for requests the number of the call), and puts its own port in
 //! place of the broker's wherever an answer names the broker, so that clients come back to it.
@@ -10,7 +11,7 @@ use std::{
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc, Condvar, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
 };
@@ -37,11 +38,20 @@ struct Forged {
     code: i16,
 }
 
-/// Numbers of calls: what versions there are, adding a group to a transaction, ending one, initialising a producer.
+/// What went over all connections for a call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) asked: usize,
+    pub(crate) answer_bytes: usize,
+}
+
+/// Numbers of calls: reading records, what versions there are, adding a group to a transaction, ending one, initialising
+/// a producer.
+pub(crate) const FETCH: u16 = 1;
 const API_VERSIONS: u16 = 18;
-const ADD_OFFSETS: u16 = 25;
+pub(crate) const ADD_OFFSETS: u16 = 25;
 const END_TXN: u16 = 26;
-const INIT_PRODUCER_ID: u16 = 22;
+pub(crate) const INIT_PRODUCER_ID: u16 = 22;
 
 struct Shared {
     broker: String,
@@ -53,7 +63,7 @@ struct Shared {
     away: AtomicBool,
     /// No connection is taken, and none is left.
     cut: AtomicBool,
-    inits: AtomicUsize,
+    traffic: Mutex<BTreeMap<u16, Traffic>>,
     /// A call that the broker does not seem to know.
     hidden: Mutex<Option<u16>>,
     forged: Mutex<Option<Forged>>,
@@ -76,7 +86,7 @@ impl Proxy {
             struck: AtomicBool::new(false),
             away: AtomicBool::new(false),
             cut: AtomicBool::new(false),
-            inits: AtomicUsize::new(0),
+            traffic: Mutex::default(),
             hidden: Mutex::new(None),
             forged: Mutex::new(None),
             released: (Mutex::new(false), Condvar::new()),
@@ -127,9 +137,8 @@ impl Proxy {
         *self.0.forged.lock().expect("nobody panics with the lock") = forged;
     }
 
-    /// How many producers were initialised.
-    pub(crate) fn inits(&self) -> usize {
-        self.0.inits.load(Ordering::Acquire)
+    pub(crate) fn traffic(&self, call: u16) -> Traffic {
+        self.0.traffic.lock().expect("nobody panics with the lock").get(&call).copied().unwrap_or_default()
     }
 
     /// What is late goes on.
@@ -171,12 +180,12 @@ impl Shared {
             if let Some(number) = frame.get(8..12) {
                 asked.lock().expect("nobody panics with the lock").insert(number.to_vec(), call);
             }
+            self.count(call, |traffic| traffic.asked += 1);
             if self.away.load(Ordering::Acquire) && call == END_TXN {
                 // Asked again for the outcome: nobody answers. Whoever asks for a new producer has given up asking.
                 break;
             }
             if call == INIT_PRODUCER_ID {
-                self.inits.fetch_add(1, Ordering::AcqRel);
                 self.away.store(false, Ordering::Release);
             }
             if call == END_TXN {
@@ -213,6 +222,7 @@ impl Shared {
             if call == Some(API_VERSIONS) {
                 self.hide(&mut frame);
             }
+            self.count(call.unwrap_or_default(), |traffic| traffic.answer_bytes += frame.len());
             let forged = *self.forged.lock().expect("nobody panics with the lock");
             if let Some(forged) = forged.filter(|forged| call == Some(forged.call)) {
                 self.struck.store(true, Ordering::Release);
@@ -224,6 +234,10 @@ impl Shared {
             }
         }
         close(&client, &broker);
+    }
+
+    fn count(&self, call: u16, more: impl FnOnce(&mut Traffic)) {
+        more(self.traffic.lock().expect("nobody panics with the lock").entry(call).or_default());
     }
 
     /// Gives a hidden call a number that nobody knows, in the answer that lists calls with their versions: entries of two

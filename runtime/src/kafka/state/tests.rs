@@ -182,7 +182,7 @@ fn told(state: &mut State) -> Vec<Missed> {
 fn a_hole_is_told_in_its_place() {
     let mut state = holding(1);
     state.take_in(fetched(vec![record(0, 0), record(0, 1)]));
-    state.miss(at(0), Offset(10));
+    assert!(state.miss(at(0), Offset(10)));
     state.take_in(fetched(vec![record(0, 3), record(0, 10), record(0, 11)]));
     let Some(Ok(Next::Batch(batch))) = state.next() else { panic!("what was fetched before") };
     assert_eq!(batch.records, [record(0, 0), record(0, 1)]);
@@ -197,7 +197,7 @@ fn a_partition_that_was_made_anew_is_read_from_its_beginning() {
     let mut state = holding(1);
     state.take_in(fetched(vec![record(0, 40)]));
     assert!(matches!(state.next(), Some(Ok(Next::Batch(_)))));
-    state.miss(at(0), Offset(0));
+    assert!(state.miss(at(0), Offset(0)));
     state.take_in(fetched(vec![record(0, 0)]));
     assert_eq!(told(&mut state), [Missed { at: at(0), from: Offset(41), to: Offset(0) }]);
     let Some(Ok(Next::Batch(batch))) = state.next() else { panic!("its first record") };
@@ -234,9 +234,9 @@ fn marks_are_nobodys_loss() {
     assert_eq!(state.settled(), Positions::new(), "its record is not finished");
     state.committed(&positions(0, 1), 0);
     assert_eq!(state.settled(), positions(0, 5));
-    state.miss(at(0), Offset(5));
+    assert!(!state.miss(at(0), Offset(5)));
     assert!(state.next().is_none());
-    state.miss(at(0), Offset(6));
+    assert!(state.miss(at(0), Offset(6)));
     assert_eq!(told(&mut state), [Missed { at: at(0), from: Offset(5), to: Offset(6) }]);
     state.committed(&positions(0, 6), 0);
     assert_eq!(state.settled(), Positions::new());
