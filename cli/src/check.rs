@@ -1,11 +1,12 @@
-//! `weir check`: what every worker does before it starts, one question to each service that sources ask (is the token
-//! taken, what is subscribed?), and one to each receiver of findings, without a finding: would it take one? So an embedded
-//! log and a sink's file that do not exist yet are made. For a log that does not answer it waits 30 s, where workers wait on.
-//! A service or receiver that refuses us is exit 77, one that is away 69.
+//! `weir check`: what every worker does before it starts (of Kafka: are there the topics, and transactions?), one question to
+//! each service that sources ask (is the token taken, what is subscribed?), and one to each receiver of findings, without a
+//! finding: would it take one? So an embedded log and a sink's file that do not exist yet are made. For a log that does not
+//! answer it waits 30 s, where workers wait on. A service or receiver that refuses us is exit 77, one that is away 69.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use pipeline::log::{Limits, Member};
 use pipeline::{Clock, LogError, Logs};
 use schemas::Topic;
 
@@ -46,9 +47,16 @@ pub(crate) async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Every topic is there, and steps can be committed: a broker that knows no transactions says so here, as it would to every
+/// worker. One that knows them, and lets us begin none, is as good: they are the workers' right.
 async fn answers(logs: &dyn Logs) -> Result<(), LogError> {
     for topic in Topic::all() {
         logs.partitions(topic).await?;
     }
-    Ok(())
+    let (name, limits) = ("check".to_owned(), Limits::default());
+    match logs.open(Member { group: name.clone(), name, topics: Vec::new(), limits }).await {
+        Ok(mut log) => log.leave().await,
+        Err(LogError::Refused(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }

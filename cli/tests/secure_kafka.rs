@@ -41,6 +41,11 @@ struct Scene {
     prefix: String,
 }
 
+/// The one line that says why a command ended; of its threads, another may log after that.
+fn why(log: &str) -> &str {
+    log.lines().find(|line| line.starts_with("weir: ")).unwrap_or_default()
+}
+
 impl Scene {
     fn new(test: &str) -> Option<Self> {
         let Some(broker) = Broker::named() else {
@@ -106,7 +111,7 @@ admin: {{listen: 'off'}}
         Process::start(&self.path("weir"), &[words, &["-c", config.to_str().unwrap()]].concat(), log)
     }
 
-    /// Runs to its end; what it printed, and the last line of what it logged.
+    /// Runs to its end; what it printed, and why it ended.
     fn run(&self, words: &[&str], config: &Path) -> (Ended, String) {
         let log = config.with_extension("log");
         std::fs::write(&log, "").unwrap();
@@ -114,13 +119,13 @@ admin: {{listen: 'off'}}
         let ended = process.ends_within(ENDS_WITHIN);
         let text = std::fs::read_to_string(&log).unwrap();
         let ended = ended.unwrap_or_else(|| panic!("{words:?} waits in silence: {text}"));
-        (ended, text.lines().last().unwrap_or_default().to_owned())
+        (ended, why(&text).to_owned())
     }
 
     /// The same, and it must go well.
     fn does(&self, words: &[&str], config: &Path) -> String {
-        let (ended, last) = self.run(words, config);
-        assert!(ended.status.success(), "{words:?}: {} {last}", ended.status);
+        let (ended, why) = self.run(words, config);
+        assert!(ended.status.success(), "{words:?}: {} {why}", ended.status);
         ended.stdout
     }
 
@@ -361,6 +366,6 @@ fn a_right_that_is_lost_while_a_worker_runs_ends_it() {
     let ended = running.ends_within(ENDS_WITHIN).expect("it goes on in silence");
     let text = std::fs::read_to_string(&log).unwrap();
     assert_eq!(ended.status.code(), Some(77), "{text}");
-    let last = text.lines().last().unwrap_or_default();
-    assert!(last.contains("no right Read on topic") && last.contains("weir.event.v1"), "{last}");
+    let why = why(&text);
+    assert!(why.contains("no right Read on topic") && why.contains("weir.event.v1"), "{text}");
 }

@@ -18,8 +18,6 @@ mod outages;
 mod proxy;
 #[path = "kafka/sizes.rs"]
 mod sizes;
-#[path = "kafka/thrift.rs"]
-mod thrift;
 #[path = "kafka/transactions.rs"]
 mod transactions;
 #[path = "kafka/traps.rs"]
@@ -52,7 +50,6 @@ fn main() -> ExitCode {
     trials.extend(killed::trials(&address));
     trials.extend(outages::trials(&address));
     trials.extend(sizes::trials(&address));
-    trials.extend(thrift::trials(&address));
     trials.extend(worked::trials(&address));
     let traps = traps::trials(&trials);
     trials.extend(traps);

@@ -9,6 +9,7 @@
 //! group at once, and the partitions go to whoever took its name: a static member is fenced by the broker, others have
 //! no other way to notice while they hold nothing that must be committed.
 
+mod level;
 mod room;
 
 use std::{
@@ -27,6 +28,7 @@ use rdkafka::{
 };
 use schemas::{Offset, TopicPartition};
 
+use self::room::{Room, Turn};
 use super::{
     client::{Consumer, Rebalance, acknowledge},
     errors::{self, Class},
@@ -34,9 +36,9 @@ use super::{
     names,
     queue::Fetched,
     shared::{Job, Jobs, Shared},
-    state::{Found, Release},
+    state::{Flow, Found, Release},
     survey::ANSWER_WITHIN,
-    tail::{Met, Ranges, Tail, incoming, meet, written_at},
+    tail::{Met, Tail, incoming, meet, written_at},
     wait::Patience,
 };
 
@@ -44,9 +46,6 @@ use super::{
 const POLL: Duration = Duration::from_millis(10);
 /// So many records are taken from librdkafka before they are handed on and wishes are looked at.
 const TAKE_MAX: usize = 1000;
-
-/// After so long without records, positions are moved behind the marks that follow them. Retention is counted in days.
-const SETTLE_AFTER_MILLIS: i64 = 5000;
 
 /// A change of the group that is being worked on.
 struct Change {
@@ -70,8 +69,7 @@ pub(super) struct Group {
     change: Option<Change>,
     /// A position is not in its partition any more. Which one, rdkafka does not say.
     is_astray: bool,
-    /// Since when more waits for the handle than it should, in milliseconds.
-    full_since: Option<i64>,
+    room: Room,
     /// When records were last taken in, or positions settled, in milliseconds.
     taken_at: i64,
     patience: Patience,
@@ -88,7 +86,7 @@ impl Group {
             clear: std::collections::BTreeMap::new(),
             change: None,
             is_astray: false,
-            full_since: None,
+            room: Room::default(),
             taken_at: Clock::machine().now().0 / 1000,
             patience: Patience::new("reading"),
             clock: Clock::machine(),
@@ -102,8 +100,16 @@ impl Group {
             self.rewind();
             self.find_back();
             self.answer();
-            if self.has_room() {
-                self.pull();
+            let wanted = self.shared.state().flow();
+            match self.room.turn(wanted, self.shared.millis()) {
+                Turn::Fetch => self.pull(),
+                Turn::Set(flow, partitions) => {
+                    self.set(flow, &partitions);
+                    self.pull();
+                }
+                Turn::Wait => {
+                    self.shared.stop.wait(POLL);
+                }
             }
         }
         self.close();
@@ -349,6 +355,19 @@ impl Group {
 
     // ---- records ----
 
+    fn set(&self, flow: Flow, partitions: &[TopicPartition]) {
+        let list = self.shared.names().list(partitions.iter().copied());
+        let set = match flow {
+            Flow::Paused => self.consumer.pause(&list),
+            Flow::Fetched => self.consumer.resume(&list),
+        };
+        match set {
+            Ok(()) => self.shared.state().flows(flow, partitions),
+            // Some of them have just gone; the next turn looks again, after the group has been asked.
+            Err(error) => tracing::debug!(%error, "pausing"),
+        }
+    }
+
     fn pull(&mut self) {
         let mut taken: Vec<Fetched> = Vec::new();
         let mut troubled = None;
@@ -397,77 +416,6 @@ impl Group {
             self.shared.state().take_in(taken);
             self.shared.told.notify_one();
         }
-    }
-
-    /// Tells the handle whether it has caught up, if it asks.
-    fn answer(&mut self) {
-        let Some((call, handed)) = self.shared.state().question() else { return };
-        match self.caught_up(&handed) {
-            Ok(true) => {
-                self.patience.reset();
-                self.shared.state().answer(call);
-                self.shared.told.notify_one();
-                self.settle();
-            }
-            Ok(false) => {}
-            Err(error) => self.endure(&error, "looking for the ends of partitions"),
-        }
-    }
-
-    /// Lets finished positions move behind marks, once nothing has come for a while: it costs a transaction.
-    fn settle(&mut self) {
-        let now = self.shared.millis();
-        let is_quiet = now.saturating_sub(self.taken_at) >= SETTLE_AFTER_MILLIS;
-        if is_quiet && !self.shared.has_step() && !self.shared.state().settled().is_empty() {
-            self.taken_at = now;
-            // A producer that has more to do is asked another time.
-            drop(self.jobs.try_send(Job::Settle));
-        }
-    }
-
-    /// Whether nothing committed follows what was handed out, as of now.
-    fn caught_up(&mut self, handed: &pipeline::log::Positions) -> KafkaResult<bool> {
-        let tail = match &self.tail {
-            Some(tail) => tail,
-            None => {
-                let config = &self.shared.identity.config;
-                let made = super::client::follower(config, &self.shared.identity.group);
-                let made = made.map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
-                self.tail.insert(Tail::new(made, self.shared.survey.clone()))
-            }
-        };
-        let partitions: Vec<TopicPartition> = handed.keys().copied().collect();
-        let ends = tail.ends(&partitions)?;
-        if !ends.decided {
-            return Ok(false);
-        }
-        let mut open = Ranges::new();
-        for (at, end) in ends.written {
-            let from = handed
-                .get(&at)
-                .copied()
-                .unwrap_or_default()
-                .max(self.clear.get(&at).copied().unwrap_or_default());
-            if from < end {
-                open.insert(at, (from, end));
-            }
-        }
-        if !open.is_empty() && !tail.is_empty(&open, &self.shared.stop).unwrap_or(false) {
-            return Ok(false);
-        }
-        // Looked at last: a range that retention has emptied since is no range of marks.
-        let looked_at: Vec<TopicPartition> = open.keys().copied().collect();
-        let starts = self.shared.survey.starts(&looked_at)?;
-        if open.iter().any(|(at, (from, _))| starts.get(at).is_none_or(|start| start > from)) {
-            self.is_astray = true;
-            return Ok(false);
-        }
-        let mut state = self.shared.state();
-        for (at, (_, end)) in open {
-            state.clear(at, end);
-            self.clear.insert(at, end);
-        }
-        Ok(true)
     }
 
     /// Ends the handle where the error says so; otherwise waits a little and lets the next turn try again.

@@ -40,8 +40,10 @@ use super::{
 
 /// How long one attempt at initialising may take before the stop is looked at.
 const INIT_WITHIN: Duration = Duration::from_secs(10);
-/// How often it is looked whether a step's records are delivered.
+/// How often it is looked whether a step's records are delivered, and after how many looks whether they still can be.
 const LOOK: Duration = Duration::from_millis(1);
+const LOOKS_PER_QUESTION: u128 = 50;
+const LOOKS_FOR_NAME: u32 = 1000;
 /// What a batch may hold unless a topic takes less, and what it always may.
 const BATCH_BYTES_MOST: usize = 1_000_000;
 const BATCH_BYTES_LEAST: usize = 16_384;
@@ -262,12 +264,17 @@ impl Steps {
     /// whether it is done, and most steps are through in a few.
     ///
     /// # Errors
-    /// One has failed: librdkafka then keeps the rest, and a commit would wait for it as long as the transaction may last.
+    /// The transaction cannot be committed any more, or a record has failed: librdkafka then keeps the rest, and a commit
+    /// would wait for it as long as the transaction may last.
     fn deliver(&self, producer: &Producer) -> KafkaResult<()> {
         let most = self.shared.identity.config.transaction_timeout.as_millis() / LOOK.as_millis();
-        for _ in 0..most {
+        for look in 0..most {
             producer.poll(Duration::ZERO);
-            if producer.context().has_undelivered() {
+            let has_undelivered = producer.context().has_undelivered();
+            if has_undelivered || look % LOOKS_PER_QUESTION == LOOKS_PER_QUESTION - 1 {
+                held_against(producer)?;
+            }
+            if has_undelivered {
                 return Err(KafkaError::Global(Code::MessageTimedOut));
             }
             if producer.in_flight_count() == 0 || self.shared.stop.wait(LOOK) {
@@ -383,6 +390,7 @@ impl Steps {
         let undelivered = self.producer.as_ref().and_then(|producer| producer.context().take_undelivered());
         let too_large = self.producer.as_ref().map(|producer| producer.context().take_too_large());
         let too_large = too_large.unwrap_or_default();
+        let denied = self.denied(&cause);
         match errors::class(&cause) {
             Class::Fenced if errors::is_taken(&cause) => return Attempt::Over(self.fenced()),
             // Nobody has asked for it to be committed, and the next producer of the name ends it.
@@ -410,7 +418,6 @@ impl Steps {
             Some(code) if errors::class(&cause) != Class::Refused => KafkaError::MessageProduction(code),
             Some(_) | None => cause,
         };
-        let denied = self.producer.as_ref().and_then(|producer| producer.context().take_denied());
         let writing = ("Write", denied.as_deref().unwrap_or("that it writes to"));
         match self.shared.ending(&cause, "a step", writing) {
             // Whoever may abort is not fenced: the broker had ended the transaction because of its age.
@@ -418,6 +425,20 @@ impl Steps {
             Some(missing @ LogError::Missing(_)) => Attempt::Absent(missing),
             Some(ending) => Attempt::Over(ending),
         }
+    }
+
+    /// The topic that may not be written to, where that is the cause. Only a line of librdkafka's log names it, of which
+    /// another thread hears.
+    fn denied(&self, cause: &KafkaError) -> Option<String> {
+        let producer =
+            self.producer.as_ref().filter(|_| errors::code(cause) == Code::TopicAuthorizationFailed)?;
+        for _ in 0..LOOKS_FOR_NAME {
+            let denied = producer.context().take_denied();
+            if denied.is_some() || self.shared.stop.wait(LOOK) {
+                return denied;
+            }
+        }
+        None
     }
 
     /// Aborts what is open; false when the name belongs to somebody else.
@@ -462,5 +483,13 @@ impl Steps {
 
     fn fenced(&self) -> LogError {
         LogError::Fenced(self.shared.identity.transactional_id.clone())
+    }
+}
+
+/// What librdkafka holds against the open transaction, if anything: it says so to whoever would begin another.
+fn held_against(producer: &Producer) -> KafkaResult<()> {
+    match producer.begin_transaction() {
+        Err(error) if errors::code(&error) != Code::State => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     }
 }

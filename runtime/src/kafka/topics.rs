@@ -4,16 +4,16 @@
 
 use std::time::Duration;
 
-use pipeline::LogError;
+use pipeline::{Clock, LogError};
 use rdkafka::{
     admin::{AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
 };
-use schemas::Topic;
+use schemas::{Topic, time::SECOND};
 
 use super::{
     client::Admin,
-    errors,
+    errors::{self, Class},
     names::Names,
     plan::{self, COPIES_SAFE, DAY_MILLIS, IN_SYNC_LEAST, TopicChange, TopicPlan},
     survey::{ANSWER_WITHIN, Survey},
@@ -22,6 +22,8 @@ use super::{
 
 /// How long the broker may take to make topics.
 const MADE_WITHIN: Duration = Duration::from_secs(30);
+/// How long until every part of it may know of them.
+const SEEN_WITHIN: i64 = 60 * SECOND;
 
 /// Administers topics.
 pub(super) struct Topics {
@@ -140,13 +142,21 @@ impl Topics {
             .collect();
         let seen = tokio::task::spawn_blocking(move || {
             let (stop, mut patience) = (Stop::default(), Patience::new("waiting for new topics"));
+            let begun = Clock::machine().now();
             for (topic, wanted) in wanted {
                 while survey.try_partitions(topic).ok().flatten().is_none_or(|count| count < wanted) {
+                    if Clock::machine().now().0.saturating_sub(begun.0) > SEEN_WITHIN {
+                        return Err(LogError::Unusable(format!(
+                            "the broker has taken what was asked for, but {} is still not there",
+                            survey.names.topic(topic)
+                        )));
+                    }
                     patience.wait(&stop, &topic);
                 }
             }
+            Ok(())
         });
-        seen.await.map_err(|_| LogError::Unusable("a look at the topics broke off".to_owned()))
+        seen.await.map_err(|_| LogError::Unusable("a look at the topics broke off".to_owned()))?
     }
 
     /// Deletes all topics of this prefix, with everything in them.
@@ -193,13 +203,16 @@ fn options() -> AdminOptions {
 /// All went well, or failed only in a way that is as good.
 fn taken(answers: KafkaResult<Vec<TopicResult>>, as_good: Code) -> Result<(), LogError> {
     let answers = answers.map_err(failed)?;
-    let failures: Vec<String> = answers
-        .into_iter()
-        .filter_map(Result::err)
-        .filter(|(_, code)| *code != as_good)
-        .map(|(topic, code)| format!("{topic}: {code}"))
-        .collect();
-    if failures.is_empty() { Ok(()) } else { Err(LogError::Refused(failures.join(", "))) }
+    let failures: Vec<(String, Code)> =
+        answers.into_iter().filter_map(Result::err).filter(|(_, code)| *code != as_good).collect();
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let is_refused =
+        failures.iter().any(|(_, code)| errors::class(&KafkaError::AdminOp(*code)) == Class::Refused);
+    let texts: Vec<String> = failures.iter().map(|(topic, code)| format!("{topic}: {code}")).collect();
+    let text = texts.join(", ");
+    Err(if is_refused { LogError::Refused(text) } else { LogError::Unusable(text) })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]

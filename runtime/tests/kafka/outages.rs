@@ -282,10 +282,10 @@ async fn stuck(broker: Broker) {
     let mut hand = Hand::assigned(&logs, "group", "one").await;
     let records = hand.batch().await;
     let step = hand.copying(&records);
-    let before = proxy.traffic(INIT_PRODUCER_ID).asked;
+    let before = proxy.asked(INIT_PRODUCER_ID);
     proxy.put_groups_off(true);
     let watch = async {
-        while proxy.traffic(INIT_PRODUCER_ID).asked == before {
+        while proxy.asked(INIT_PRODUCER_ID) == before {
             look(kafka.logs.as_ref(), OUTPUT).await;
         }
         proxy.put_groups_off(false);

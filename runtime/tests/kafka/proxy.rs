@@ -1,6 +1,6 @@
 //! A proxy before the broker: it breaks every connection around one commit and keeps them broken for a while, holds a
 //! commit back until it is late, hides what the broker can do, answers in its place, or takes no connection at all. It
-//! counts what is asked and what the answers weigh.
+//! counts what is asked.
 //!
 //! It reads Kafka's frames (four bytes of length, then for requests the number of the call), and puts its own port in
 //! place of the broker's wherever an answer names the broker, so that clients come back to it.
@@ -38,16 +38,7 @@ struct Forged {
     code: i16,
 }
 
-/// What went over all connections for a call.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Traffic {
-    pub(crate) asked: usize,
-    pub(crate) answer_bytes: usize,
-}
-
-/// Numbers of calls: reading records, what versions there are, adding a group to a transaction, ending one, initialising
-/// a producer.
-pub(crate) const FETCH: u16 = 1;
+/// Numbers of calls: what versions there are, adding a group to a transaction, ending one, initialising a producer.
 const API_VERSIONS: u16 = 18;
 pub(crate) const ADD_OFFSETS: u16 = 25;
 const END_TXN: u16 = 26;
@@ -63,7 +54,8 @@ struct Shared {
     away: AtomicBool,
     /// No connection is taken, and none is left.
     cut: AtomicBool,
-    traffic: Mutex<BTreeMap<u16, Traffic>>,
+    /// How often each call was asked for.
+    calls: Mutex<BTreeMap<u16, usize>>,
     /// A call that the broker does not seem to know.
     hidden: Mutex<Option<u16>>,
     forged: Mutex<Option<Forged>>,
@@ -86,7 +78,7 @@ impl Proxy {
             struck: AtomicBool::new(false),
             away: AtomicBool::new(false),
             cut: AtomicBool::new(false),
-            traffic: Mutex::default(),
+            calls: Mutex::default(),
             hidden: Mutex::new(None),
             forged: Mutex::new(None),
             released: (Mutex::new(false), Condvar::new()),
@@ -137,8 +129,9 @@ impl Proxy {
         *self.0.forged.lock().expect("nobody panics with the lock") = forged;
     }
 
-    pub(crate) fn traffic(&self, call: u16) -> Traffic {
-        self.0.traffic.lock().expect("nobody panics with the lock").get(&call).copied().unwrap_or_default()
+    /// How often this was asked for.
+    pub(crate) fn asked(&self, call: u16) -> usize {
+        self.0.calls.lock().expect("nobody panics with the lock").get(&call).copied().unwrap_or_default()
     }
 
     /// What is late goes on.
@@ -180,7 +173,7 @@ impl Shared {
             if let Some(number) = frame.get(8..12) {
                 asked.lock().expect("nobody panics with the lock").insert(number.to_vec(), call);
             }
-            self.count(call, |traffic| traffic.asked += 1);
+            *self.calls.lock().expect("nobody panics with the lock").entry(call).or_default() += 1;
             if self.away.load(Ordering::Acquire) && call == END_TXN {
                 // Asked again for the outcome: nobody answers. Whoever asks for a new producer has given up asking.
                 break;
@@ -222,7 +215,6 @@ impl Shared {
             if call == Some(API_VERSIONS) {
                 self.hide(&mut frame);
             }
-            self.count(call.unwrap_or_default(), |traffic| traffic.answer_bytes += frame.len());
             let forged = *self.forged.lock().expect("nobody panics with the lock");
             if let Some(forged) = forged.filter(|forged| call == Some(forged.call)) {
                 self.struck.store(true, Ordering::Release);
@@ -234,10 +226,6 @@ impl Shared {
             }
         }
         close(&client, &broker);
-    }
-
-    fn count(&self, call: u16, more: impl FnOnce(&mut Traffic)) {
-        more(self.traffic.lock().expect("nobody panics with the lock").entry(call).or_default());
     }
 
     /// Gives a hidden call a number that nobody knows, in the answer that lists calls with their versions: entries of two

@@ -21,12 +21,12 @@ use schemas::{FindingGroup, Offset, Topic};
 use crate::{
     broker::{self, Broker, Kafka},
     hand::{Hand, INPUT, OUTPUT, at, feed, look, member, numbers, record_of, seen},
-    proxy::{Fault, Proxy},
+    proxy::{ADD_OFFSETS, Fault, Proxy},
 };
 
 pub(crate) fn trials(address: &str) -> Vec<Trial> {
     type Case = fn(Broker) -> BoxFuture<'static, ()>;
-    let cases: [(&str, Case); 12] = [
+    let cases: [(&str, Case); 13] = [
         ("aborted_and_open_transactions_stay_invisible", |b| invisible(b).boxed()),
         ("nobody_is_idle_before_an_open_transaction_is_decided", |b| undecided(b).boxed()),
         ("a_fenced_producer_cannot_commit", |b| fenced(b).boxed()),
@@ -37,6 +37,7 @@ pub(crate) fn trials(address: &str) -> Vec<Trial> {
         }),
         ("a_step_is_not_lost_when_its_commit_never_arrives", |b| unknown(b, Fault::LoseRequest).boxed()),
         ("a_step_without_positions_is_not_doubled_either", |b| unknown_without_positions(b).boxed()),
+        ("steps_in_a_row_do_not_wait_for_the_marks_of_the_one_before", |b| in_a_row(b).boxed()),
         ("missing_topics_are_all_named", |b| missing(b).boxed()),
         ("topics_are_planned_made_and_grown", |b| topics(b).boxed()),
         ("a_partition_that_went_while_it_was_paused_flows_when_it_is_back", |b| paused(b).boxed()),
@@ -306,4 +307,22 @@ async fn fenced_by(log: &mut Box<dyn Log>) -> bool {
         }
     }
     false
+}
+
+/// A step begins while the broker still writes the marks of the one before. Whoever names the group then is put off, and
+/// librdkafka waits 100 ms: one question a step says that nobody was.
+async fn in_a_row(broker: Broker) {
+    const STEPS: u32 = 50;
+    let kafka = broker.make(1).await;
+    feed(kafka.logs.as_ref(), &numbers(0..STEPS)).await;
+    let proxy = Proxy::to(&kafka.address);
+    let proxied = Kafka::open(&proxy.address(), &kafka.prefix);
+    let one = member("group", "one", &[INPUT], 1);
+    let mut hand = Hand::new(proxied.logs.open(one).await.expect("a handle opens"));
+    hand.hold().await;
+    for _ in 0..STEPS {
+        let records = hand.batch().await;
+        hand.log.commit(hand.copying(&records)).await.expect("it is committed");
+    }
+    assert_eq!(proxy.asked(ADD_OFFSETS), usize::try_from(STEPS).expect("few steps"));
 }
