@@ -140,9 +140,9 @@ fn reader(broker: &str, group: &str) -> Result<BaseConsumer, Failure> {
         .set("isolation.level", "read_committed")
         .set("auto.offset.reset", "earliest")
         .set("partition.assignment.strategy", "cooperative-sticky")
-        .set("fetch.wait.max.ms", "10")
         .set("queued.min.messages", "10000")
-        .set("queued.max.messages.kbytes", "16384");
+        .set("queued.max.messages.kbytes", "4096")
+        .set("fetch.queue.backoff.ms", "20");
     Ok(config.create()?)
 }
 
