@@ -18,8 +18,8 @@ host name. It is not cut off: two names could become one, and it is part of tran
 {{- if gt (len $name) 52 -}}
 {{- fail (printf "the name %q has %d characters, and 52 is the most: shorten the release's name, fullnameOverride or the sink's name" $name (len $name)) -}}
 {{- end -}}
-{{- if not (regexMatch "^[a-z]" $name) -}}
-{{- fail (printf "the name %q must begin with a letter, since a Service is named so: change the release's name or fullnameOverride" $name) -}}
+{{- if not (regexMatch "^[a-z][-a-z0-9]*$" $name) -}}
+{{- fail (printf "the name %q must begin with a letter and have no dot, since a Service is named so: change the release's name or fullnameOverride" $name) -}}
 {{- end -}}
 {{- $name -}}
 {{- end -}}

@@ -1,6 +1,7 @@
 {{/*
 The map that everything is made from, as JSON: every enabled worker with the defaults under its own keys. A key of its own
-replaces the default as a whole, also with false, 0 or nothing.
+replaces the default as a whole, also with false, 0 or nothing. Nothing is written under a worker in values.yaml: helm would
+merge it with what is given.
 */}}
 {{- define "weir.workers" -}}
 {{- $workers := dict -}}
@@ -9,11 +10,21 @@ replaces the default as a whole, also with false, 0 or nothing.
   {{- range $name, $value := $own -}}
     {{- $_ := set $worker $name $value -}}
   {{- end -}}
+  {{- if kindIs "invalid" $worker.resources -}}
+    {{- $_ := set $worker "resources" (include "weir.resources" $key | fromYaml) -}}
+  {{- end -}}
   {{- if $worker.enabled -}}
     {{- $_ := set $workers $key $worker -}}
   {{- end -}}
 {{- end -}}
 {{- toJson $workers -}}
+{{- end -}}
+
+{{/* What a worker has that nobody gave anything else: detect holds the state of every rule. */}}
+{{- define "weir.resources" -}}
+{{- $is := eq . "detect" -}}
+requests: {cpu: 100m, memory: {{ ternary "512Mi" "256Mi" $is }}}
+limits: {memory: {{ ternary "2Gi" "1Gi" $is }}}
 {{- end -}}
 
 {{/* What `weir` is told: the worker, and for a sink its name. */}}
@@ -25,22 +36,50 @@ replaces the default as a whole, also with false, 0 or nothing.
 {{- end -}}
 {{- end -}}
 
-{{/* The section log.kafka of a worker: its own keys over the common ones; of `settings`, its own settings. */}}
+{{/*
+The section log.kafka of a worker: its own keys over the common ones; of `settings`, its own settings. What is null is left
+out, so that a worker can log in without what the others log in with.
+*/}}
 {{- define "weir.kafka" -}}
-{{- $kafka := deepCopy .root.Values.kafka -}}
-{{- $settings := deepCopy ($kafka.settings | default dict) -}}
-{{- range $name, $value := .worker.kafka -}}
-  {{- if ne $name "settings" -}}
+{{- $kafka := dict -}}
+{{- $settings := dict -}}
+{{- range $one := list .root.Values.kafka .worker.kafka -}}
+  {{- if and (hasKey $one "settings") (kindIs "invalid" $one.settings) -}}
+    {{- $settings = dict -}}
+  {{- end -}}
+  {{- range $name, $value := $one.settings -}}
+    {{- $_ := set $settings $name $value -}}
+  {{- end -}}
+  {{- range $name, $value := omit $one "settings" -}}
     {{- $_ := set $kafka $name $value -}}
   {{- end -}}
 {{- end -}}
-{{- range $name, $value := .worker.kafka.settings -}}
-  {{- $_ := set $settings $name $value -}}
+{{- range $map := list $kafka $settings -}}
+  {{- range $name, $value := $map -}}
+    {{- if kindIs "invalid" $value -}}
+      {{- $_ := unset $map $name -}}
+    {{- end -}}
+  {{- end -}}
 {{- end -}}
 {{- if $settings -}}
   {{- $_ := set $kafka "settings" $settings -}}
 {{- end -}}
 {{- toYaml $kafka -}}
+{{- end -}}
+
+{{/*
+How many of a worker there are. With the newer group protocol a member without a partition hears nothing from its group: it
+would never become ready, and be started again for ever. 12 is what Weir makes where nothing is said.
+*/}}
+{{- define "weir.replicas" -}}
+{{- $kafka := include "weir.kafka" . | fromYaml -}}
+{{- $replicas := int .worker.replicas -}}
+{{- $partitions := int ($kafka.partitions | default 12) -}}
+{{- $protocol := get ($kafka.settings | default dict) "group.protocol" | toString | lower -}}
+{{- if and (eq $protocol "consumer") (gt $replicas $partitions) -}}
+{{- fail (printf "workers.%s: %d replicas, and kafka.partitions is %d: with group.protocol %q a member that is given no partition never becomes ready; have fewer replicas, or say in kafka.partitions how many the topics have" .key $replicas $partitions $protocol) -}}
+{{- end -}}
+{{- $replicas -}}
 {{- end -}}
 
 {{/*

@@ -13,14 +13,13 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 # A key that no section has, and that is near to none.
 UNKNOWN = "zzzzzzzzzzzz"
 
-# Each section of a configuration with an unknown key, and where the chart's schema has its keys: a definition, and the
-# way down in it. The keys that the chart writes itself are not values.
+# Each section of a configuration but those of sources and sinks, with an unknown key, and where the chart's schema has its
+# keys: a definition, and the way down in it. The keys that the chart writes itself are not values.
 SECTIONS = [
     ("log: {kafka: {bootstrap: 'k:9092', %}}", "kafka", (), {"secrets_folder"}),
     ("log: {kafka: {bootstrap: 'k:9092', oauth: {%}}}", "kafkaOauth", (), set()),
     ("log: {kafka: {bootstrap: 'k:9092', registry: {url: 'https://r', %}}}", "registry", (), set()),
-    ("sources: [{name: a, kind: files, paths: [x], %}]", "sourceFiles", (), set()),
-    ("sources: [{name: a, kind: management-api, %}]", "sourceManagementApi", (), set()),
+    ("sources: [{name: a, kind: files, paths: [x], watch: {%}}]", "sourceFiles", ("watch",), set()),
     ("sources: [{name: a, kind: management-api, entra: {%}}]", "entra", (), set()),
     ("sources: [{name: a, kind: management-api, http: {%}}]", "http", (), set()),
     ("enrich: {%}", "enrich", (), set()),
@@ -29,12 +28,12 @@ SECTIONS = [
     ("enrich: {connectors: {%}}", "enrich", ("connectors",), set()),
     ("enrich: {mmdb: {%}}", "enrich", ("mmdb",), set()),
     ("detect: {%}", "detect", (), set()),
-    ("sinks: [{name: a, kind: jsonl, %}]", "sinkJsonl", (), {"name"}),
-    ("sinks: [{name: a, kind: splunk_hec, %}]", "sinkSplunkHec", (), {"name"}),
-    ("sinks: [{name: a, kind: log_analytics, %}]", "sinkLogAnalytics", (), {"name"}),
-    ("sinks: [{name: a, kind: sentinel, %}]", "sinkSentinel", (), {"name"}),
+    ("limits: {%}", "limits", (), set()),
     ("sinks: [{name: a, kind: sentinel, streams: {%}}]", "sinkSentinel", ("streams",), set()),
 ]
+
+# The lists whose entries are of kinds, and the keys of an entry that the chart writes itself.
+LISTS = {"source": set(), "sink": {"name"}}
 
 # The sections of the whole: those of a worker, those of all, and those that are for simulated tenants only.
 OF_WORKERS = {"sources", "enrich", "detect", "sinks"}
@@ -42,20 +41,45 @@ OF_ALL = {"log", "limits", "admin"}
 SIMULATED = {"clock"}
 
 
-def known(text):
-    """The keys that the code says it knows where it finds the unknown one."""
+def refused(text, pattern):
+    """What the code says of a wrong configuration."""
     done = subprocess.run([WEIR, "check", "--offline", "--config", "/dev/stdin"], input=text, capture_output=True,
                           text=True, check=False)
-    found = re.search(rf'unknown key "{UNKNOWN}"; known here: (.*)', done.stderr)
+    found = re.search(pattern, done.stderr)
     assert done.returncode == 78 and found, (text, done.stderr)
-    return set(found.group(1).split(", "))
+    return found
+
+
+def known(text):
+    """The keys that the code says it knows where it finds the unknown one."""
+    return set(refused(text, rf'unknown key "{UNKNOWN}"; known here: (.*)').group(1).split(", "))
+
+
+def kinds(name):
+    """The kinds of sources or sinks that the code says there are."""
+    return refused(f"{name}s: [{{name: a, kind: {UNKNOWN}}}]", '"kind" must be one of (.*)').group(1).split(", ")
+
+
+def sections():
+    """Every section: those above, and one for each kind of source and sink, whose definition is named after it."""
+    of_kinds = [(f"{name}s: [{{name: a, kind: {kind}, %}}]", name + re.sub("[-_]", " ", kind).title().replace(" ", ""), (), own)
+                for name, own in LISTS.items() for kind in kinds(name)]
+    return SECTIONS + of_kinds
+
+
+def whole(schema):
+    """A schema without what leaves a choice around it: what holds where it is neither null nor true, and what it refers to."""
+    schema = schema.get("else", schema)
+    schema = next((one for one in schema.get("oneOf", []) if one.get("type") == "object"), schema)
+    return whole(SCHEMA["definitions"][schema["$ref"].rsplit("/", 1)[1]]) if "$ref" in schema else schema
 
 
 def schema_of(definition, way=()):
     """The schema of a section."""
-    schema = SCHEMA["definitions"][definition]
+    schema = SCHEMA["definitions"].get(definition) or SCHEMA["properties"].get(definition)
+    assert schema, f"the schema has no {definition}"
     for step in way:
-        schema = schema["items"] if step == "items" else schema["properties"][step]
+        schema = whole(schema["items"] if step == "items" else schema["properties"][step])
     return schema
 
 
@@ -78,11 +102,32 @@ class Config(unittest.TestCase):
         self.assertIn('"hours"', done.stderr)
 
     def test_the_schema_has_the_keys_of_the_code(self):
-        for text, definition, way, own in SECTIONS:
+        for text, definition, way, own in sections():
             with self.subTest(text):
                 schema = schema_of(definition, way)
                 self.assertIs(schema["additionalProperties"], False)
                 self.assertEqual(set(schema["properties"]), known(text.replace("%", f"{UNKNOWN}: 1")) - own)
+
+    def test_the_schema_has_the_bounds_of_the_code(self):
+        count = 0
+        for text, definition, way, _ in sections():
+            for key, schema in schema_of(definition, way)["properties"].items():
+                if "integer" not in whole(schema).get("type", ""):
+                    continue
+                with self.subTest(text, key=key):
+                    count += 1
+                    # More than any number of bytes, seconds or records.
+                    bounds = refused(text.replace("%", f"{key}: {10**18}"), rf'"{key}" must be a number from (\d+) to (\d+)')
+                    self.assertEqual([whole(schema).get(bound) for bound in ["minimum", "maximum"]], list(map(int, bounds.groups())))
+        self.assertGreater(count, 10)
+
+    def test_every_kind_of_source_and_sink_can_be_chosen(self):
+        for name in LISTS:
+            with self.subTest(name):
+                schema = schema_of(name)
+                self.assertEqual(schema["properties"]["kind"]["enum"], kinds(name))
+                chosen = [one["if"]["properties"]["kind"]["const"] for one in schema["allOf"]]
+                self.assertEqual(sorted(chosen), sorted(kinds(name)))
 
     def test_the_schema_has_the_settings_of_librdkafka_that_the_code_lets_through(self):
         listed = re.search(r"pub const ALLOWED: &\[&str\] = &\[(.*?)\];", source("runtime/src/kafka/settings.rs"), re.S)
@@ -92,16 +137,10 @@ class Config(unittest.TestCase):
 
     def test_every_section_is_rendered_or_left_out_for_a_reason(self):
         self.assertEqual(known(f"{UNKNOWN}: 1"), OF_WORKERS | OF_ALL | SIMULATED)
-        self.assertEqual(set(schema_of_root("limits")), known(f"limits: {{{UNKNOWN}: 1}}"))
 
     def test_every_object_of_the_schema_is_closed_or_says_that_it_is_open(self):
         opened = {"global", "freeObject", "freeList", "source", "sink", "extraVolumes", "extraVolumeMounts"}
         self.assertEqual(sorted(set(open_objects(SCHEMA)) - opened), [])
-
-
-def schema_of_root(name):
-    """The keys of a section that the values have at their root."""
-    return SCHEMA["properties"][name]["properties"]
 
 
 def open_objects(schema, name=""):

@@ -7,6 +7,7 @@ import unittest
 
 import yaml
 
+import pod
 from chart import (SECRETS, cases, config_text, containers, notes, of_kind, render, rendered, seconds, source,
                    worker_of)
 
@@ -184,6 +185,30 @@ class Values(unittest.TestCase):
         self.assertEqual(sorted(of_kind(render(cases()["two-replicas"], off), "StatefulSet")),
                          ["weir-detect", "weir-enrich", "weir-sink-splunk"])
 
+    def test_resources_of_a_worker_replace_the_default_as_a_whole_also_those_of_detect(self):
+        def resources(**values):
+            sets = of_kind(render(cases()["default"], values), "StatefulSet")
+            return {worker_of(one): containers(one)[0].get("resources") for one in sets.values()}
+        small = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
+        state = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}}
+        self.assertEqual(resources(), {"ingest": small, "enrich": small, "detect": state})
+        self.assertEqual(resources(workers={"detect": {"resources": {}}})["detect"], None)
+        own = {"limits": {"memory": "8Gi"}}
+        for worker in THREE:
+            expected = {"ingest": small, "enrich": small, "detect": state} | {worker: own}
+            self.assertEqual(resources(workers={worker: {"resources": own}}), expected)
+        self.assertEqual(resources(defaults={"resources": own}), dict.fromkeys(THREE, own))
+
+    def test_no_worker_has_values_of_its_own_that_helm_would_merge(self):
+        for name, own in yaml.safe_load(source("helm/values.yaml"))["workers"].items():
+            self.assertEqual(own, {"config": {}}, name)
+
+    def test_all_can_be_off_but_one_sink(self):
+        secret = {"file": "/run/secrets/weir/splunk/token"}
+        sink = {"enabled": True, "config": {"kind": "splunk_hec", "url": "https://splunk.example", "token": secret}}
+        values = {"kafka": {"bootstrap": "k:9092"}, "secrets": {"splunk": "s"}, "defaults": {"enabled": False}, "workers": {"sink-a": sink}}
+        self.assertEqual(sorted(of_kind(render(values), "StatefulSet")), ["weir-sink-a"])
+
     def test_each_worker_can_have_a_user_of_its_own(self):
         users = {}
         for name in of_kind(rendered("tls-sasl"), "ConfigMap"):
@@ -192,6 +217,27 @@ class Values(unittest.TestCase):
             users[name] = (kafka["settings"]["sasl.username"], kafka["password"]["file"])
         self.assertEqual(len(set(users.values())), len(users), users)
         self.assertEqual(users["weir-detect"], ("weir-detect", f"{SECRETS}/kafka-detect/password"))
+
+    def test_a_worker_can_leave_out_what_is_common_to_log_in_another_way(self):
+        certificate = {"security.protocol": "ssl", "sasl.mechanism": None, "sasl.username": None}
+        objects = render(cases()["tls-sasl"], {"workers": {"detect": {"kafka": {"password": None, "registry": None, "settings": certificate}}}})
+        kafka = {name: yaml.safe_load(config_text(objects, name))["log"]["kafka"] for name in of_kind(objects, "ConfigMap")}
+        self.assertEqual(kafka["weir-detect"], {
+            "bootstrap": "kafka-1:9093", "replication": 3, "static_membership": True,
+            "key_password": {"file": f"{SECRETS}/kafka-tls/key-password"},
+            "settings": {
+                "security.protocol": "ssl", "linger.ms": 20, "socket.keepalive.enable": True,
+                "ssl.ca.location": f"{SECRETS}/kafka-tls/ca.pem", "ssl.certificate.location": f"{SECRETS}/kafka-tls/tls.crt",
+                "ssl.key.location": f"{SECRETS}/kafka-tls/tls.key",
+            },
+        })
+        self.assertEqual(kafka["weir-ingest"]["settings"]["sasl.mechanism"], "SCRAM-SHA-512")
+        done = pod.check(config_text(objects, "weir-detect"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        volumes = of_kind(objects, "StatefulSet")["weir-detect"]["spec"]["template"]["spec"]["volumes"]
+        self.assertEqual([one["secret"]["secretName"] for one in volumes if "secret" in one], ["kafka-clients-ca"])
+        tokens = render(cases()["three-sinks"], {"workers": {"detect": {"kafka": {"oauth": None, "settings": None}}}})
+        self.assertEqual(set(yaml.safe_load(config_text(tokens, "audit-detect"))["log"]["kafka"]), {"bootstrap", "static_membership"})
 
     def test_two_releases_in_a_namespace_share_no_name(self):
         names = [{(thing["kind"], thing["metadata"]["name"]) for thing in render(cases()["default"], release=release)}
@@ -205,18 +251,12 @@ class Values(unittest.TestCase):
         self.assertEqual(images["default"], {f"weir:{version}"})
         self.assertEqual(images["three-sinks"], {f"images.example/security/weir@sha256:{'0123456789abcdef' * 4}"})
 
-    def test_a_policy_lets_out_what_is_said_and_in_who_scrapes(self):
-        policies = of_kind(rendered("three-sinks"), "NetworkPolicy")
-        for name, policy in policies.items():
+    def test_a_policy_lets_in_who_scrapes_and_nobody_else(self):
+        for name, policy in of_kind(rendered("three-sinks"), "NetworkPolicy").items():
             self.assertEqual(policy["spec"]["policyTypes"], ["Ingress", "Egress"], name)
             (ingress,) = policy["spec"]["ingress"]
             self.assertEqual([port["port"] for port in ingress["ports"]], ["admin"], name)
             self.assertTrue(ingress["from"], name)
-        ports = {name: [[port["port"] for port in rule["ports"]] for rule in policy["spec"]["egress"]] for name, policy in policies.items()}
-        common = [[53, 53], [9092, 9093]]
-        self.assertEqual(ports["audit-detect"], common)
-        self.assertEqual(ports["audit-ingest"], [*common, [443]])
-        self.assertEqual(ports["audit-sink-splunk"], [*common, [8088]])
         closed = render(cases()["three-sinks"], {"networkPolicy": {"scrapers": []}})
         self.assertTrue(all(one["spec"]["ingress"] == [] for one in of_kind(closed, "NetworkPolicy").values()))
 
@@ -226,6 +266,16 @@ class Values(unittest.TestCase):
             self.assertIn(words, said)
         self.assertIn("There is no sink", notes(cases()["default"]))
         self.assertNotIn("There is no sink", said)
+        self.assertIn("with a password or a certificate", " ".join(said.split()))
+
+    def test_the_notes_ask_for_schemas_where_there_is_a_registry(self):
+        self.assertIn("weir schema apply", notes(cases()["tls-sasl"]))
+        self.assertNotIn("weir schema apply", notes(cases()["default"]))
+
+    def test_the_notes_ask_for_a_prefix_where_there_is_none(self):
+        warning = "needs a kafka.prefix of its own"
+        for kafka, asked in [({}, True), ({"static_membership": False}, True), ({"prefix": "sec-"}, False)]:
+            self.assertEqual(warning in notes(cases()["default"], {"kafka": kafka}), asked, kafka)
 
 
 if __name__ == "__main__":

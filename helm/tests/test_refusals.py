@@ -42,6 +42,18 @@ REFUSED = {
     "a time without a unit": ({"kafka": {"session_timeout": "45"}}, ["/kafka/session_timeout"]),
     "tokens without a client": ({"kafka": {"oauth": {"token_url": "https://login.example/token"}}}, ["/kafka/oauth", "client_id"]),
     "a registry's user without a password": ({"kafka": {"registry": {"url": "https://r", "user": "weir"}}}, ["/kafka/registry", "password"]),
+    "more records at a time than weir takes": ({"limits": {"records_max": 4097}}, ["/limits/records_max", "4,096"]),
+    "more bytes at a time than weir takes": ({"limits": {"bytes_max": 4194305}}, ["/limits/bytes_max"]),
+    "a prefix of one worker": (worker("enrich", kafka={"prefix": "x"}), ["/workers/enrich/kafka/prefix"]),
+    "no brokers of a worker": (worker("enrich", kafka={"bootstrap": None}), ["/workers/enrich/kafka/bootstrap"]),
+    "a member without a partition": (
+        {"kafka": {"partitions": 4, "settings": {"group.protocol": "consumer"}}} | worker("enrich", replicas=5),
+        ["workers.enrich", "5 replicas", "kafka.partitions", "4", "group.protocol"],
+    ),
+    "a member without one of the partitions that there are by default": (
+        worker("detect", replicas=13, kafka={"settings": {"group.protocol": "consumer"}}),
+        ["workers.detect", "13 replicas", "12"],
+    ),
     "less than no replica": (worker("detect", replicas=-1), ["/workers/detect/replicas"]),
     "half a replica": (worker("detect", replicas=1.5), ["/workers/detect/replicas"]),
     "replicas as text": (worker("detect", replicas="2"), ["/workers/detect/replicas"]),
@@ -97,9 +109,19 @@ class Refusals(unittest.TestCase):
 
     def test_what_they_are_made_from_is_right(self):
         brokers = {"kafka": {"bootstrap": "kafka-1.internal:9092, [fd00::1]:9093"}}
-        for values in [source(), splunk(), brokers, worker("detect", replicas=1), {"global": {"anything": {"goes": 1}}}]:
+        spare = worker("enrich", replicas=13)
+        busy = {"kafka": {"partitions": 5, "settings": {"group.protocol": "consumer"}}} | worker("enrich", replicas=5)
+        most = {"limits": {"records_max": 4096, "bytes_max": 4194304}}
+        anything = {"global": {"anything": {"goes": 1}}}
+        for values in [source(), splunk(), brokers, worker("detect", replicas=1), anything, spare, busy, most]:
             done = helm("template", "--kube-version", "1.34.0", values=[cases()["default"], values])
             self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_release_whose_name_no_service_can_have_is_refused(self):
+        for release in ["weir.prod", "1-weir"]:
+            done = helm("template", "--kube-version", "1.34.0", values=[cases()["default"]], release=release)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(f'the name "{release}-detect"', done.stderr)
 
     def test_nothing_given_is_refused_with_all_that_is_needed(self):
         done = helm("template", "--kube-version", "1.34.0")
