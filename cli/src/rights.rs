@@ -4,6 +4,9 @@
 //! every topic that it will read or write. That the table is neither too long nor too short is held on a real broker
 //! with rights (`cli/tests/secure_kafka.rs`): a worker runs with exactly these, and stops without any one of them.
 //!
+//! Where the file has no sources, or no sinks, their groups are not known, and the rights are for all that may be: an
+//! administrator's file has neither.
+//!
 //! Principals are named after the workers. Where a certificate or a token gives other names, put those in place.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +16,7 @@ use pipeline::LogError;
 use runtime::config::LogConfig;
 use runtime::kafka::{KafkaConfig, NO_RIGHT};
 use schemas::{StageName, Topic};
+use sink::SinkConfig;
 
 use crate::config::Config;
 use crate::flow::Surroundings;
@@ -40,21 +44,29 @@ impl Worker {
     }
 
     /// Its groups, with what they read.
-    fn groups(self, config: &Config) -> Vec<(String, Vec<Topic>)> {
+    fn groups(self, config: &Config) -> Vec<Group> {
+        let named = |name, topics| Group { name, is_prefix: false, topics };
         let stage = |read: &[Topic]| {
             let groups = stages::groups().into_iter();
-            groups.filter(|(_, topics)| topics.iter().any(|topic| read.contains(topic))).collect()
+            let groups = groups.filter(|(_, topics)| topics.iter().any(|topic| read.contains(topic)));
+            groups.map(|(name, topics)| named(name, topics)).collect()
         };
+        // The names of all groups begin as that of a nameless one.
+        let all = |name, topics| vec![Group { name, is_prefix: true, topics }];
         match self {
             Self::Ingest => {
-                let sources = config.sources.iter();
-                sources
-                    .map(|source| (ingest::group(source.name()), ingest::worker::TOPICS.to_vec()))
-                    .collect()
+                let topics = || ingest::worker::TOPICS.to_vec();
+                let group = |name: &str| named(ingest::group(name), topics());
+                let groups: Vec<Group> = config.sources.iter().map(|source| group(source.name())).collect();
+                if groups.is_empty() { all(ingest::group(""), topics()) } else { groups }
             }
             Self::Enrich => stage(&[Topic::Event]),
             Self::Detect => stage(&[Topic::Enriched, Topic::Signal]),
-            Self::Sink => config.sinks.iter().map(|sink| (sink.group(), Topic::findings())).collect(),
+            Self::Sink => {
+                let group = |sink: &SinkConfig| named(sink.group(), Topic::findings());
+                let groups: Vec<Group> = config.sinks.iter().map(group).collect();
+                if groups.is_empty() { all(SINKS.to_owned(), Topic::findings()) } else { groups }
+            }
         }
     }
 
@@ -87,7 +99,7 @@ impl Worker {
     /// What it does with each topic.
     fn topics(self, config: &Config) -> BTreeMap<Topic, BTreeSet<&'static str>> {
         let mut topics: BTreeMap<Topic, BTreeSet<&'static str>> = BTreeMap::new();
-        let read = self.groups(config).into_iter().flat_map(|(_, topics)| topics).chain(self.restores());
+        let read = self.groups(config).into_iter().flat_map(|group| group.topics).chain(self.restores());
         for (topic, operation) in
             read.map(|topic| (topic, "Read")).chain(self.writes().into_iter().map(|topic| (topic, "Write")))
         {
@@ -95,6 +107,16 @@ impl Worker {
         }
         topics
     }
+}
+
+/// What the groups of all sinks begin with.
+const SINKS: &str = "weir.sink.";
+
+/// A consumer group, or all whose names begin so.
+struct Group {
+    name: String,
+    is_prefix: bool,
+    topics: Vec<Topic>,
 }
 
 /// One right of a principal.
@@ -122,9 +144,14 @@ fn rights(config: &Config, kafka: &KafkaConfig) -> Vec<Right> {
                 add(operation, "topic", kafka.topic_name(topic), false);
             }
         }
-        for (group, _) in worker.groups(config) {
-            add("Read", "group", kafka.group_name(&group), false);
-            add("Write", "transactional-id", kafka.transactional_ids(&group), true);
+        for Group { name, is_prefix, .. } in worker.groups(config) {
+            let ids = if is_prefix {
+                kafka.transactional_ids_of_all(&name)
+            } else {
+                kafka.transactional_ids(&name)
+            };
+            add("Read", "group", kafka.group_name(&name), is_prefix);
+            add("Write", "transactional-id", ids, true);
         }
     }
     for operation in ["Create", "Alter", "DescribeConfigs"] {
@@ -180,14 +207,18 @@ pub(crate) async fn settle(worker: Worker, config: &Config, around: &Surrounding
 mod tests {
     use super::*;
 
-    fn config(folder: &std::path::Path) -> Config {
+    const LOG: &str = "log: {kafka: {bootstrap: \"kafka:9092\", prefix: acme.}}\n";
+    const SOURCES: &str = "sources: [{name: exports, kind: files, paths: [exports]}]\n";
+    const SINK: &str = "sinks: [{name: archive, kind: jsonl, path: a.jsonl}]\n";
+
+    fn read(folder: &std::path::Path, sections: &[&str]) -> Config {
         let path = folder.join("weir.yaml");
-        let text = "log: {kafka: {bootstrap: \"kafka:9092\", prefix: acme.}}
-sources: [{name: exports, kind: files, paths: [exports]}]
-sinks: [{name: archive, kind: jsonl, path: a.jsonl}]
-";
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, sections.concat()).unwrap();
         Config::read(&path).unwrap()
+    }
+
+    fn config(folder: &std::path::Path) -> Config {
+        read(folder, &[LOG, SOURCES, SINK])
     }
 
     /// Whatever one worker writes for another is read by somebody, and what is read is written by somebody.
@@ -215,5 +246,44 @@ sinks: [{name: archive, kind: jsonl, path: a.jsonl}]
             assert_eq!(owners.insert(&right.name, right.principal), None, "{right:?}");
         }
         assert_eq!(owners.len(), 10, "five groups, each with its transactional ids");
+    }
+
+    /// Who may make topics has a file with the log alone: what it prints must be enough for any source and any sink.
+    #[test]
+    fn without_sources_and_sinks_the_rights_are_for_all_that_may_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = |sections: &[&str], user: &str| -> Vec<String> {
+            let config = read(folder.path(), sections);
+            let LogConfig::Kafka { client, .. } = &config.log else { panic!("kafka is configured") };
+            let begin = format!("kafka-acls --add --allow-principal User:{user} --operation ");
+            let text = commands(&config, client);
+            text.lines().filter_map(|line| line.strip_prefix(&begin)).map(str::to_owned).collect()
+        };
+        let ingest = [
+            "Read --group acme.weir.ingest. --resource-pattern-type prefixed",
+            "Write --transactional-id acme.weir-weir.ingest. --resource-pattern-type prefixed",
+        ];
+        let sink = [
+            "Read --group acme.weir.sink. --resource-pattern-type prefixed",
+            "Write --transactional-id acme.weir-weir.sink. --resource-pattern-type prefixed",
+        ];
+        let has = |lines: &[String], rights: &[&str]| {
+            rights.iter().all(|right| lines.iter().any(|line| line == right))
+        };
+        for (user, own, section) in [("weir-ingest", ingest, SOURCES), ("weir-sink", sink, SINK)] {
+            let (bare, named) = (lines(&[LOG], user), lines(&[LOG, section], user));
+            assert!(has(&bare, &own), "{bare:?}");
+            assert!(!has(&named, &own[..1]) && !has(&named, &own[1..]), "{named:?}");
+            let topics = |lines: &[String]| -> Vec<String> {
+                lines.iter().filter(|line| line.contains(" --topic ")).cloned().collect()
+            };
+            assert_eq!(topics(&bare), topics(&named));
+        }
+        let with = |section| lines(&[LOG, section], "weir-ingest").len();
+        assert_eq!((with(SOURCES), with(SINK)), (lines(&[LOG], "weir-ingest").len(), with(SOURCES)));
+        for name in ["archive", "x"] {
+            assert!(ingest::group(name).starts_with(&ingest::group("")));
+        }
+        assert_eq!(config(folder.path()).sinks[0].group(), format!("{SINKS}archive"));
     }
 }

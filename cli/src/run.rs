@@ -20,7 +20,8 @@ pub(crate) async fn run(args: &RunArgs, screen: &Screen) -> anyhow::Result<ExitC
     let config = Config::read_whole(&args.config)?;
     let clock = config.clock.clone();
     let watch = Watch::open(&config.admin, &clock, shutdown.token()).await?;
-    config.log.settle_schemas().await?;
+    // A stop while the registry is away is a stop too: nothing is begun then.
+    shutdown.token().run_until_cancelled(config.log.settle_schemas()).await.transpose()?;
     let around = Surroundings {
         logs: config.log.open(clock.clone(), config.readers())?,
         member: "0".to_owned(),

@@ -94,7 +94,8 @@ async fn start(
     }
     let clock = Clock::machine();
     let watch = Watch::open(&config.admin, &clock, shutdown.token()).await?;
-    config.log.settle_schemas().await?;
+    // A stop while the registry is away is a stop too: nothing is begun then.
+    shutdown.token().run_until_cancelled(config.log.settle_schemas()).await.transpose()?;
     let around = Surroundings {
         logs: config.log.open(clock.clone(), config.readers())?,
         member: args.member.clone(),

@@ -1,5 +1,6 @@
 //! The workers as processes of their own over Apache Kafka, two of each: killed at random moments, frozen until others
-//! have their work, their broker restarted. Nothing is lost, nothing is there twice.
+//! have their work, their broker restarted. Nothing is lost, nothing is there twice. Every other log has static members, as
+//! the chart has.
 //!
 //! Needs `WEIR_KAFKA=host:port` (`.ci/kafka start`), where Kafka tests are wanted; the broker that is restarted is one of
 //! its own. Ten kills, two freezes, one restart; `WEIR_KILLS=100` for the full counts, ten times these; `WEIR_SEED` for a
@@ -12,7 +13,7 @@
     reason = "a test fails so"
 )]
 
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use pipeline::Clock;
@@ -39,9 +40,10 @@ use crew::{BATCH_RECORDS, Crew, WORKERS, undisturbed};
 use process::Process;
 use random::{Random, say};
 
-const COPIES: usize = 30;
-/// As it is by default: whoever is killed and comes back is a new member of its group.
-const STATIC: bool = false;
+const COPIES: usize = 75;
+/// A static member that its broker, just started, takes for another ends so, and is started again by whoever looks after
+/// it.
+const TRY_AGAIN: i32 = 75;
 const MEMBERS: [&str; 2] = ["a", "b"];
 /// So many kills on one log, then the next: all of them would not fit into the time that its records take.
 const KILLS_A_LOG: usize = 10;
@@ -90,13 +92,16 @@ struct Struck<'a> {
     crew: &'a Crew,
     broker: &'a Broker,
     workers: Vec<Worker>,
+    is_static: bool,
     /// With the lines delivered before it.
     blows: Vec<(Blow, &'static str, usize)>,
+    /// How many were started again because they ended so.
+    again: usize,
 }
 
 impl<'a> Struck<'a> {
-    fn start(crew: &'a Crew, broker: &'a Broker) -> Self {
-        let mut struck = Self { crew, broker, workers: Vec::new(), blows: Vec::new() };
+    fn start(crew: &'a Crew, broker: &'a Broker, is_static: bool) -> Self {
+        let mut struck = Self { crew, broker, workers: Vec::new(), is_static, blows: Vec::new(), again: 0 };
         for name in WORKERS {
             for member in MEMBERS {
                 struck.begin(name, member);
@@ -125,26 +130,34 @@ impl<'a> Struck<'a> {
             if self.bytes() > before {
                 break;
             }
-            let sink = self.workers.iter_mut().find(|worker| worker.name == "sink").unwrap();
-            assert!(sink.process.ends_within(LOOK).is_none(), "a sink has ended: {}", self.crew.log());
+            let sink = self.workers.iter().position(|worker| worker.name == "sink").unwrap();
+            let mut sink = self.workers.swap_remove(sink);
+            match sink.process.ends_within(LOOK) {
+                None => self.workers.push(sink),
+                Some(ended) => self.ended(&sink, ended.status),
+            }
         }
         DELIVERED
     }
 
-    /// One of those that are still at work, after a while. Only worker 1 ends by itself, and well.
+    /// Only ingest ends by itself, and well; a static member may have to be started again.
+    fn ended(&mut self, worker: &Worker, status: ExitStatus) {
+        if self.is_static && status.code() == Some(TRY_AGAIN) {
+            self.again += 1;
+            return self.begin(worker.name, worker.member);
+        }
+        let is_well = status.success() && worker.name == "ingest";
+        assert!(is_well, "{}: {status}: {}", worker.name, self.crew.log());
+    }
+
+    /// One of those that are still at work, after a while.
     fn any(&mut self, random: &mut Random) -> Worker {
         let most = self.delivers(random);
         loop {
             let chosen = usize::try_from(random.below(self.workers.len() as u64)).unwrap();
             let mut worker = self.workers.swap_remove(chosen);
             let Some(ended) = worker.process.ends_within(random.time(most)) else { return worker };
-            let status = ended.status;
-            assert!(
-                status.success() && worker.name == "ingest",
-                "{}: {status}: {}",
-                worker.name,
-                self.crew.log()
-            );
+            self.ended(&worker, ended.status);
         }
     }
 
@@ -175,13 +188,19 @@ impl<'a> Struck<'a> {
     }
 
     /// Those that were struck last are given a moment to take part in their groups.
-    fn stop(mut self, random: &mut Random) -> Vec<(Blow, &'static str, usize)> {
+    fn stop(mut self, random: &mut Random) -> (Vec<(Blow, &'static str, usize)>, usize) {
         let last = self.any(random);
         self.workers.push(last);
         for Worker { name, process, .. } in self.workers {
-            self.crew.stops_well(name, process);
+            if !self.is_static {
+                self.crew.stops_well(name, process);
+                continue;
+            }
+            let status = process.stop().status;
+            let is_well = status.success() || status.code() == Some(TRY_AGAIN);
+            assert!(is_well, "{name}: {status}: {}", self.crew.log());
         }
-        self.blows
+        (self.blows, self.again)
     }
 }
 
@@ -214,23 +233,29 @@ fn strike_all() {
     let (wanted, mut counts, mut log) = (random::kills(), [0; 3], 0);
     while counts[0] < wanted {
         let begin = clock.now().0;
-        let crew =
-            Crew::new(folder.path().join(format!("log-{log}")), &broker.address, &sources, &MEMBERS, STATIC);
-        let mut struck = Struck::start(&crew, &broker);
+        let is_static = log % 2 == 0;
+        let home = folder.path().join(format!("log-{log}"));
+        let crew = Crew::new(home, &broker.address, &sources, &MEMBERS, is_static);
+        let mut struck = Struck::start(&crew, &broker, is_static);
         for blow in blows(&mut random, wanted - counts[0]) {
             struck.strike(blow, &mut random);
         }
-        let blows = struck.stop(&mut random);
+        let (blows, again) = struck.stop(&mut random);
         crew.finish();
         let (found, repeated) = crew.audit();
         let took = Duration::from_micros(u64::try_from(clock.now().0 - begin).unwrap());
         let told = blows.iter().map(|(blow, name, lines)| format!("{blow:?} {name} {lines}"));
         let told = told.collect::<Vec<_>>().join(", ");
-        say(&format!("log {log}: {took:.0?}, {repeated} lines repeated; lines before each blow: {told}"));
+        let members =
+            if is_static { format!("static members, {again} begun again") } else { "members".to_owned() };
+        say(&format!(
+            "log {log}: {members}, {took:.0?}, {repeated} lines repeated; lines before each blow: {told}"
+        ));
         assert_eq!(found.ledger, reference.ledger);
         let differ = || found.findings.symmetric_difference(&reference.findings).collect::<Vec<_>>();
         assert!(found == reference, "other events or findings: {:?}", differ());
-        assert!(repeated <= blows.len() * MEMBERS.len() * BATCH_RECORDS, "{repeated} lines are repeated");
+        let times = (blows.len() + again) * MEMBERS.len();
+        assert!(repeated <= times * BATCH_RECORDS, "{repeated} lines are repeated");
         for (count, kind) in counts.iter_mut().zip([Blow::Kill, Blow::Freeze, Blow::Restart]) {
             *count += blows.iter().filter(|(blow, ..)| *blow == kind).count();
         }

@@ -33,7 +33,7 @@ sinks: [{{name: archive, kind: jsonl, path: findings.jsonl}}]
 }
 
 #[test]
-fn a_worker_does_not_start_on_a_broker_without_transactions() {
+fn no_worker_starts_on_a_kafka_without_transactions() {
     let Some(broker) = std::env::var("WEIR_KAFKA").ok().filter(|broker| !broker.is_empty()) else {
         let skipped = b"a broker without transactions: skipped, because WEIR_KAFKA names no broker\n";
         std::io::stderr().write_all(skipped).unwrap();

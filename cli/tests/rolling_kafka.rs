@@ -38,8 +38,9 @@ use crew::{Crew, WORKERS, undisturbed};
 use process::Process;
 use random::{Random, say};
 
-/// More than are read in one round, on a fast machine too: both take their time from the same processor.
-const COPIES: usize = 24;
+/// Enough for something to be on its way until the last worker is back, on a fast machine too: both take their time from the
+/// same processor. Where it is not, nothing is delivered then, and the test fails.
+const COPIES: usize = 48;
 /// Whoever comes back within the session's time has its partitions at once.
 const STATIC: bool = true;
 const MEMBER: &str = "a";
@@ -123,10 +124,7 @@ fn workers_on_kafka_that_are_restarted_in_turn_repeat_nothing() {
         delivers(&crew, &mut workers[3]);
     }
     let took = since(&clock, begin);
-    let mut ingest = workers.remove(0);
-    let is_loaded = ingest.ends_within(Duration::ZERO).is_none();
-    assert!(is_loaded, "all was read before the last worker was back: it was no restart under load");
-    crew.ends_well("ingest", ingest);
+    crew.ends_well("ingest", workers.remove(0));
     let longest = pauses.longest();
     for (name, process) in WORKERS[1..].iter().zip(workers) {
         crew.stops_well(name, process);

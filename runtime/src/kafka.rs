@@ -130,10 +130,8 @@ impl KafkaLogs {
     }
 
     fn topics(&self) -> Result<Topics, LogError> {
-        if self.config.oauth.is_some() {
-            // rdkafka 0.39 does not poll an administrator's client for requests of tokens.
-            let what = "topics are administered with a password or a certificate, not with SASL OAUTHBEARER";
-            return Err(LogError::Unusable(what.to_owned()));
+        if let Some(problem) = self.config.topics_problem() {
+            return Err(LogError::Unusable(problem.to_owned()));
         }
         Ok(Topics { admin: client::admin(&self.config)?, survey: self.survey.clone() })
     }

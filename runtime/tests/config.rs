@@ -306,6 +306,16 @@ fn protection_that_is_half_configured_is_a_problem_in_its_place() {
     }
 }
 
+/// librdkafka would refuse them when a worker makes its clients, which is after its start.
+#[test]
+fn settings_that_contradict_each_other_are_a_problem_before_anything_connects() {
+    let text = "log:\n  kafka:\n    bootstrap: a:9092\n    transaction_timeout: 30s\n    \
+                settings: {socket.timeout.ms: 60000}\n";
+    let (_, found) = log(text);
+    let says = "\"socket.timeout.ms\": must not be more than transaction_timeout (30s)";
+    assert_eq!(found, [format!("weir.yaml:5:15: {says}")]);
+}
+
 #[test]
 fn a_kafka_log_is_read_whole() {
     let text = "log:\n  kafka:\n    bootstrap: a:9092,b:9093\n    prefix: sec-\n    static_membership: true\n    \

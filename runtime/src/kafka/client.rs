@@ -153,9 +153,11 @@ fn consumer(config: &KafkaConfig, group: &str) -> Result<ClientConfig, LogError>
 /// the whole group.
 const GROUP_PROTOCOL: &str = "group.protocol";
 
-/// Settings that only one kind of client knows; the others would warn about them.
+/// Settings that only one kind of client knows, or may have: the others would warn about them. Near copies may lag, and whoever
+/// restores a table by the end of its partition must not take theirs for it: `client.rack` is for members alone.
 const SCOPE_CONSUMER: &[&str] = &[
     GROUP_PROTOCOL,
+    "client.rack",
     "fetch.max.bytes",
     "fetch.message.max.bytes",
     "fetch.min.bytes",
@@ -251,6 +253,17 @@ fn millis(duration: Duration) -> String {
 mod tests {
     use super::*;
     use crate::kafka::settings::ALLOWED;
+
+    /// A near copy that lags would end a table before its end.
+    #[test]
+    fn only_members_read_from_a_near_copy() {
+        let mut config = KafkaConfig::new("127.0.0.1:9092");
+        config.extra.insert("client.rack".to_owned(), "here".to_owned());
+        for client in [base(&config), consumer(&config, "group"), producer_config(&config, "id")] {
+            assert_eq!(client.expect("no secret is read").get("client.rack"), None);
+        }
+        assert!(SCOPE_CONSUMER.contains(&"client.rack"), "members are given it");
+    }
 
     /// A setting that is accepted must do something: ours are only what holds without it.
     #[test]

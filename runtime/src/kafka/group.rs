@@ -46,6 +46,8 @@ use super::{
 const POLL: Duration = Duration::from_millis(10);
 /// So many records are taken from librdkafka before they are handed on and wishes are looked at.
 const TAKE_MAX: usize = 1000;
+/// And no more after so long: a registry may be asked for each of them.
+const TAKE_WITHIN_MILLIS: i64 = 250;
 
 /// A change of the group that is being worked on.
 struct Change {
@@ -97,8 +99,11 @@ impl Group {
     pub(super) fn run(mut self) {
         while !self.shared.stop.is_stopped() {
             self.change();
-            self.rewind();
-            self.find_back();
+            if self.change.is_none() {
+                // Not while the group waits for us: taking partitions up anew would be taken for our answer.
+                self.rewind();
+                self.find_back();
+            }
             self.answer();
             let wanted = self.shared.state().flow();
             match self.room.turn(wanted, self.shared.millis()) {
@@ -320,6 +325,14 @@ impl Group {
         match self.astray() {
             Ok(found) => {
                 self.is_astray = false;
+                if found.is_empty() {
+                    // Which it was nobody says, nor what has changed.
+                    tracing::warn!(
+                        group = self.shared.identity.group,
+                        "a position was refused, and lies within its partition: was a log cut back and filled again (unclean \
+                         election)? What is there now is read from there on"
+                    );
+                }
                 for (at, from, to) in found {
                     self.clear.remove(&at);
                     if self.shared.state().miss(at, to) {
@@ -371,8 +384,13 @@ impl Group {
     fn pull(&mut self) {
         let mut taken: Vec<Fetched> = Vec::new();
         let mut troubled = None;
-        let mut wait = POLL;
+        let (mut wait, begun) = (POLL, self.shared.millis());
         for _ in 0..TAKE_MAX {
+            if self.shared.stop.is_stopped()
+                || self.shared.millis().saturating_sub(begun) > TAKE_WITHIN_MILLIS
+            {
+                break;
+            }
             match self.consumer.poll(wait) {
                 None => break,
                 Some(Ok(message)) => {

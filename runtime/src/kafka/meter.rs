@@ -85,7 +85,8 @@ const GROUPS: [(&str, Kind, &str); 4] = [
     (
         "missed_offsets_total",
         Kind::Counter,
-        "Offsets that retention took, or that went with their topic, before they were read; each range is a gap.",
+        "Offsets that retention took, or that went with their topic, before they were read; each range is a gap, or for \
+         ingest, whose ledger is compacted, a warning.",
     ),
     (
         "behind_seconds",

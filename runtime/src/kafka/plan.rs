@@ -1,8 +1,12 @@
 //! What topics should be like, and where one differs from that.
 
-use std::fmt;
+mod standing;
+
+use std::{fmt, time::Duration};
 
 use schemas::Topic;
+
+pub(super) use standing::Standing;
 
 /// What topics should be like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,57 +60,154 @@ pub enum TopicChange {
     Forgets {
         /// The topic.
         topic: Topic,
-        /// How many days it keeps.
-        days: u64,
-        /// How many it must keep.
+        /// How long it keeps.
+        kept: Duration,
+        /// How many days it must keep.
         least: u64,
     },
-    /// It takes records that a single broker has, where three should have them: that broker's disk may take them along.
+    /// It has fewer copies than configured: disks that fail may take records along that should have outlived them.
+    FewCopies {
+        /// The topic.
+        topic: Topic,
+        /// What the partition has that has the fewest.
+        has: u32,
+        /// What is configured.
+        wanted: u16,
+    },
+    /// It takes records that a single broker has, where there are copies enough for two: that broker's disk may take them
+    /// along.
     FewInSync {
         /// The topic.
         topic: Topic,
         /// Its `min.insync.replicas`.
         has: u32,
+        /// How many copies there are.
+        copies: u32,
     },
-    /// It is compacted and should not be, or the other way round. Only an operator can know what that would lose.
+    /// It is compacted and should not be, or the other way round, or it loses state to retention. Only an operator can know
+    /// what another policy would lose.
     OtherCleanup {
         /// The topic.
         topic: Topic,
         /// Whether it should be compacted.
         compact: bool,
+        /// Whether it is.
+        compacts: bool,
+    },
+    /// It forgets sooner than a new one would, and may.
+    Shorter {
+        /// The topic.
+        topic: Topic,
+        /// How long it keeps.
+        kept: Duration,
+        /// How many days a new one would keep.
+        planned: u64,
+    },
+    /// It forgets what is over a size, however young that is.
+    Bounded {
+        /// The topic.
+        topic: Topic,
+        /// Its `retention.bytes`.
+        bytes: u64,
+    },
+    /// Its `min.insync.replicas` is neither what a new one would have nor wrong.
+    InSync {
+        /// The topic.
+        topic: Topic,
+        /// Its `min.insync.replicas`.
+        has: u32,
+        /// How many copies there are.
+        copies: u32,
     },
 }
 
 impl TopicChange {
-    /// Whether applying the plan carries it out; otherwise it is for an operator to decide.
+    /// Whether applying the plan carries it out.
     #[must_use]
     pub fn is_applied(self) -> bool {
-        matches!(self, Self::Create { .. } | Self::Grow { .. })
+        self.wanted().is_some()
+    }
+
+    /// Whether it must not stay so, and only an operator can mend it. What is neither applied nor refused is an operator's
+    /// choice, which is only shown.
+    #[must_use]
+    pub fn is_refused(self) -> bool {
+        match self {
+            Self::Refused { .. }
+            | Self::Forgets { .. }
+            | Self::FewCopies { .. }
+            | Self::FewInSync { .. }
+            | Self::OtherCleanup { .. } => true,
+            Self::Create { .. }
+            | Self::Grow { .. }
+            | Self::Shorter { .. }
+            | Self::Bounded { .. }
+            | Self::InSync { .. } => false,
+        }
+    }
+
+    /// How many partitions the topic will have, where applying the plan changes that.
+    pub(super) fn wanted(self) -> Option<(Topic, u32)> {
+        match self {
+            Self::Create { topic, partitions } => Some((topic, partitions)),
+            Self::Grow { topic, to, .. } => Some((topic, to)),
+            Self::Refused { .. }
+            | Self::Forgets { .. }
+            | Self::FewCopies { .. }
+            | Self::FewInSync { .. }
+            | Self::OtherCleanup { .. }
+            | Self::Shorter { .. }
+            | Self::Bounded { .. }
+            | Self::InSync { .. } => None,
+        }
+    }
+
+    /// What stands before it.
+    fn fate(self) -> &'static str {
+        match (self.is_applied(), self.is_refused()) {
+            (true, _) => "",
+            (false, true) => "refused: ",
+            (false, false) => "left as it is: ",
+        }
     }
 }
 
 impl fmt::Display for TopicChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.fate())?;
         match self {
             Self::Create { topic, partitions } => {
                 write!(f, "create {topic} with {partitions} partitions, {}", kept(*topic))
             }
             Self::Grow { topic, from, to } => write!(f, "grow {topic} from {from} to {to} partitions"),
-            Self::Refused { topic, has, wanted } => {
-                write!(f, "refused: {topic} has {has} partitions, not {wanted}")
+            Self::Refused { topic, has, wanted } => write!(f, "{topic} has {has} partitions, not {wanted}"),
+            Self::Forgets { topic, kept, least } => {
+                write!(f, "{topic} keeps {}, and must keep {least} days (retention.ms)", spelled(*kept))
             }
-            Self::Forgets { topic, days, least } => {
-                write!(f, "refused: {topic} keeps {days} days, and must keep {least} (retention.ms)")
+            Self::FewCopies { topic, has, wanted } => {
+                write!(f, "{topic} has {}, not {wanted} (replication)", copies(*has))
             }
-            Self::FewInSync { topic, has } => {
-                let least = IN_SYNC_LEAST;
-                write!(
-                    f,
-                    "refused: {topic} has min.insync.replicas {has}, and must have {least} where there are 3 copies"
-                )
+            Self::FewInSync { topic, has, copies: all } => {
+                let (least, all) = (IN_SYNC_LEAST, copies(*all));
+                write!(f, "{topic} has min.insync.replicas {has}, and must have {least} with {all}")
             }
-            Self::OtherCleanup { topic, compact: true } => write!(f, "refused: {topic} is not compacted"),
-            Self::OtherCleanup { topic, compact: false } => write!(f, "refused: {topic} is compacted"),
+            Self::OtherCleanup { topic, compact: false, .. } => write!(f, "{topic} is compacted"),
+            Self::OtherCleanup { topic, compacts: false, .. } => write!(f, "{topic} is not compacted"),
+            Self::OtherCleanup { topic, .. } => write!(
+                f,
+                "{topic} is compacted, and retention deletes of it too (cleanup.policy must be compact alone)"
+            ),
+            Self::Shorter { topic, kept, planned } => {
+                write!(f, "{topic} keeps {}, and a new one {planned} days (retention.ms)", spelled(*kept))
+            }
+            Self::Bounded { topic, bytes } => {
+                write!(f, "{topic} keeps {bytes} bytes of each partition, however young (retention.bytes)")
+            }
+            Self::InSync { topic, has, copies: all } => {
+                let alone = "a record may be on one disk alone";
+                let what = if has < all { alone } else { "nothing is written while one is away" };
+                write!(f, "{topic} has min.insync.replicas {has} with {}: {what}", copies(*all))
+            }
         }
     }
 }
@@ -127,7 +228,8 @@ pub(super) fn cleanup(topic: Topic) -> &'static str {
     if topic.is_compacted() { "compact" } else { "delete" }
 }
 
-pub(super) const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
+const HOUR_MILLIS: u64 = 60 * 60 * 1000;
+pub(super) const DAY_MILLIS: u64 = 24 * HOUR_MILLIS;
 
 /// How many days a new topic keeps its records: what the source hands out (7 days) twice over, findings for a quarter.
 /// Compacted topics keep by key.
@@ -145,9 +247,19 @@ pub(super) fn days_least(topic: Topic) -> Option<u64> {
     matches!(topic, Topic::Seen).then_some(9)
 }
 
-/// How many days `retention.ms` stands for; none when it has no end.
-pub(super) fn days_of(retention: &str) -> Option<u64> {
-    retention.parse::<u64>().ok().map(|millis| millis / DAY_MILLIS)
+/// A length of time in an operator's words.
+fn spelled(time: Duration) -> String {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    match (millis / DAY_MILLIS, millis % DAY_MILLIS) {
+        (1, 0) => "1 day".to_owned(),
+        (days, 0) => format!("{days} days"),
+        _ if millis >= HOUR_MILLIS => format!("{} hours", millis / HOUR_MILLIS),
+        _ => format!("{time:?}"),
+    }
+}
+
+fn copies(count: u32) -> String {
+    if count == 1 { "1 copy".to_owned() } else { format!("{count} copies") }
 }
 
 /// What a new topic forgets, in an operator's words.
@@ -171,7 +283,19 @@ mod tests {
             assert_eq!(days(topic).is_none(), topic.is_compacted(), "{topic}");
             assert!(days(topic) >= days_least(topic), "{topic}");
         }
-        assert_eq!((days_of("604800000"), days_of("-1")), (Some(7), None));
+    }
+
+    #[test]
+    fn times_are_spelled_in_the_largest_unit_that_fits() {
+        for (millis, expected) in [
+            (604_800_000, "7 days"),
+            (86_400_000, "1 day"),
+            (129_600_000, "36 hours"),
+            (60_000, "60s"),
+            (0, "0 days"),
+        ] {
+            assert_eq!(spelled(Duration::from_millis(millis)), expected);
+        }
     }
 
     #[test]

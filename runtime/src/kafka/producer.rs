@@ -14,6 +14,7 @@
 
 mod places;
 mod positions;
+mod standing;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -113,6 +114,11 @@ impl Steps {
             if let Some(refused) = producer.context().refused() {
                 return Err(refused);
             }
+            if errors::code(&error) == Code::InvalidTransactionTimeout {
+                let what =
+                    "transaction_timeout is longer than the broker lets one be (transaction.max.timeout.ms)";
+                return Err(LogError::Unusable(what.to_owned()));
+            }
             if let Some(ending) =
                 self.shared.ending(&error, "a broker with transactions is needed", ("Write", ""))
             {
@@ -158,9 +164,10 @@ impl Steps {
             let attempt = self.attempt(step, &token);
             let cause = match attempt {
                 Attempt::Done => break,
-                Attempt::Over(LogError::Fenced(_)) if self.timed_out(begun) && !self.is_out() => {
+                Attempt::Over(LogError::Fenced(_))
+                    if self.timed_out(begun) && self.is_still_in(step, begun) =>
+                {
                     // The broker ended the transaction because it took too long, and answers as if the name were taken.
-                    // If it is taken, whoever took it fences this producer again, within its next step.
                     self.renew()?;
                     if self.is_committed(&token)? {
                         break;
@@ -179,6 +186,7 @@ impl Steps {
                 Attempt::Undone(error) => error,
                 Attempt::Unknown(error) => {
                     tracing::warn!(%error, "the outcome of a step is unknown; looking it up");
+                    self.hear(begun)?;
                     self.renew()?;
                     if self.is_committed(&token)? {
                         break;
@@ -198,17 +206,6 @@ impl Steps {
         Ok(())
     }
 
-    fn timed_out(&self, begun: i64) -> bool {
-        let timeout =
-            i64::try_from(self.shared.identity.config.transaction_timeout.as_micros()).unwrap_or(i64::MAX);
-        self.clock.now().0.saturating_sub(begun) >= timeout
-    }
-
-    /// Whether the group has given up on this member: then the name may be another's by now, and must not be taken back.
-    fn is_out(&self) -> bool {
-        self.shared.consumer().is_some_and(|consumer| consumer.assignment_lost())
-    }
-
     /// A new producer of the same name, after which nothing of the old one can happen any more.
     fn renew(&mut self) -> Result<(), LogError> {
         self.producer = None;
@@ -218,7 +215,12 @@ impl Steps {
 
     fn attempt(&mut self, step: &Step, token: &str) -> Attempt {
         // Before the lease is looked at: it was given by the group for what is held now, or the group refuses it.
-        let metadata = self.shared.consumer().and_then(|consumer| consumer.group_metadata());
+        let consumer = self.shared.consumer();
+        let metadata = consumer.as_ref().and_then(|consumer| consumer.group_metadata());
+        if consumer.is_some() && metadata.is_none() {
+            // Without it the positions could not go with the records.
+            return Attempt::Undone(KafkaError::Global(Code::WaitingForCoordinator));
+        }
         if let Err(error) = self.guard(step) {
             return Attempt::Over(error);
         }
@@ -302,14 +304,6 @@ impl Steps {
             | Class::Missing
             | Class::Refused => Attempt::Unknown(error),
         }
-    }
-
-    /// Whether the step's lease holds.
-    fn guard(&self, step: &Step) -> Result<(), LogError> {
-        if self.shared.consumer().is_none() && self.shared.state().ended().is_none() {
-            return if self.shared.stop.is_stopped() { Err(closed()) } else { Ok(()) };
-        }
-        self.shared.state().check(step.lease, &step.finished)
     }
 
     /// Begins the transaction and puts the records into it.

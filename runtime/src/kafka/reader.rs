@@ -148,7 +148,7 @@ impl Progress {
 
 fn restore(tail: &Tail, progress: &mut Progress, stop: &Stop) -> Result<Table, LogError> {
     let at = progress.at;
-    let count = tail.survey().partitions(at.topic, stop)?;
+    let count = tail.survey().partitions_again(at.topic, stop)?;
     if at.partition.0 >= count {
         return Err(LogError::Missing(format!("partition {at}")));
     }

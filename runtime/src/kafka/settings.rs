@@ -4,6 +4,8 @@
 //! files and call servers for whoever could write their configuration. Secrets are referred to. All problems are found at
 //! once, before anything connects.
 
+mod contradiction;
+
 use std::{
     collections::BTreeMap,
     net::IpAddr,
@@ -93,6 +95,21 @@ impl KafkaConfig {
         Names::new(&self.prefix).transactional_id(group, "")
     }
 
+    /// What the transactional ids begin with of all groups whose names begin with `groups`.
+    #[must_use]
+    pub fn transactional_ids_of_all(&self, groups: &str) -> String {
+        let ids = self.transactional_ids(groups);
+        ids.strip_suffix('-').unwrap_or(&ids).to_owned()
+    }
+
+    /// Why no topics can be administered with it, if so.
+    #[must_use]
+    pub fn topics_problem(&self) -> Option<&'static str> {
+        // rdkafka 0.39 does not poll an administrator's client for requests of tokens.
+        let what = "topics are administered with a password or a certificate, not with a token";
+        self.oauth.as_ref().map(|_| what)
+    }
+
     /// Whether connections are encrypted.
     pub(super) fn has_tls(&self) -> bool {
         matches!(self.protocol(), "ssl" | "sasl_ssl")
@@ -151,6 +168,7 @@ impl KafkaConfig {
             problems.push(format!("oauth: ca_file must lie in the secrets folder {folder}"));
         }
         problems.extend(security::problems(self));
+        problems.extend(contradiction::problems(self));
         problems
     }
 
@@ -177,6 +195,8 @@ impl KafkaConfig {
         let one_of: &[&str] = match key {
             "security.protocol" => &security::PROTOCOLS,
             "sasl.mechanism" => &security::MECHANISMS,
+            // librdkafka takes CONSUMER too, and what depends on it is set by this name.
+            "group.protocol" => &["classic", "consumer"],
             _ => return client::value_problem(key, value),
         };
         (!one_of.contains(&value)).then(|| format!("must be one of {}", one_of.join(", ")))

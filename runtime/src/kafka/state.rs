@@ -33,7 +33,7 @@ struct Slot {
     handed: Offset,
     /// Up to here nothing but the marks of transactions follows what was handed out.
     clear: Offset,
-    /// When the oldest record that was handed out and is not committed was written.
+    /// When the oldest record that was handed out last and is not committed was written.
     oldest: Option<i64>,
     /// It is not fetched at the moment: each for itself, since others may come while some are paused.
     paused: bool,
@@ -121,6 +121,8 @@ impl State {
     /// A call of `next` begins: it releases what the stage was told to give up.
     pub(super) fn begin_call(&mut self) {
         self.call += 1;
+        // Whoever asks for more has finished what it was given, or will not: ingest finishes its source's shard only.
+        self.held.values_mut().for_each(|slot| slot.oldest = None);
         if self.revoking.as_ref().is_some_and(|revoking| revoking.told) {
             self.release();
         }

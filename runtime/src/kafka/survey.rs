@@ -38,6 +38,15 @@ pub(super) struct Survey {
 impl Survey {
     /// How many partitions `topic` has; waits for a broker that is away.
     pub(super) fn partitions(&self, topic: Topic, stop: &Stop) -> Result<u32, LogError> {
+        self.partitions_of(topic, stop, false)
+    }
+
+    /// The same, of a topic that was there: a broker that has just started may not know it yet.
+    pub(super) fn partitions_again(&self, topic: Topic, stop: &Stop) -> Result<u32, LogError> {
+        self.partitions_of(topic, stop, true)
+    }
+
+    fn partitions_of(&self, topic: Topic, stop: &Stop, was_there: bool) -> Result<u32, LogError> {
         let mut patience = Patience::new("reading metadata");
         let mut is_first = true;
         loop {
@@ -46,7 +55,15 @@ impl Survey {
                     self.consumer.context().worked();
                     return Ok(count);
                 }
-                Ok(None) => return Err(LogError::Missing(format!("topic {}", self.names.topic(topic)))),
+                Ok(None) => {
+                    let missing = LogError::Missing(format!("topic {}", self.names.topic(topic)));
+                    if !was_there || !patience.bears(&missing) {
+                        return Err(missing);
+                    }
+                    if patience.wait(stop, &missing) {
+                        return Err(closed());
+                    }
+                }
                 Err(error) => self.go_on(&error, self.names.topic(topic), is_first, stop, &mut patience)?,
             }
             is_first = false;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pipeline::{Clock, LogError};
 use rdkafka::{
     admin::{AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult},
+    consumer::Consumer as _,
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
 };
 use schemas::{Topic, time::SECOND};
@@ -15,7 +16,7 @@ use super::{
     client::Admin,
     errors::{self, Class},
     names::Names,
-    plan::{self, COPIES_SAFE, DAY_MILLIS, IN_SYNC_LEAST, TopicChange, TopicPlan},
+    plan::{self, COPIES_SAFE, DAY_MILLIS, IN_SYNC_LEAST, Standing, TopicChange, TopicPlan},
     survey::{ANSWER_WITHIN, Survey},
     wait::{Patience, Stop},
 };
@@ -43,40 +44,38 @@ impl Topics {
         let found = found.map_err(|_| LogError::Unusable("a look at the topics broke off".to_owned()))??;
         let mut changes = Vec::new();
         for (topic, has, wanted) in &found {
-            changes.extend(plan::change(*topic, *has, *wanted));
+            changes.extend(plan::change(*topic, has.map(|found| found.partitions), *wanted));
         }
-        let there: Vec<Topic> =
-            found.iter().filter(|(_, has, _)| has.is_some()).map(|(topic, _, _)| *topic).collect();
+        let there: Vec<(Topic, u32)> =
+            found.iter().filter_map(|(topic, has, _)| Some((*topic, (*has)?.copies))).collect();
         changes.extend(self.settings(&there, plan.replication).await?);
         Ok(changes)
     }
 
     /// What is set on topics that are there, and should be otherwise.
-    async fn settings(&self, topics: &[Topic], copies: Option<u16>) -> Result<Vec<TopicChange>, LogError> {
+    async fn settings(
+        &self,
+        topics: &[(Topic, u32)],
+        replication: Option<u16>,
+    ) -> Result<Vec<TopicChange>, LogError> {
         if topics.is_empty() {
             return Ok(Vec::new());
         }
         let asked: Vec<ResourceSpecifier<'_>> =
-            topics.iter().map(|topic| ResourceSpecifier::Topic(self.names().topic(*topic))).collect();
+            topics.iter().map(|(topic, _)| ResourceSpecifier::Topic(self.names().topic(*topic))).collect();
         let answers = self.admin.describe_configs(&asked, &options()).await.map_err(failed)?;
         let mut changes = Vec::new();
-        for (topic, answer) in topics.iter().zip(answers) {
+        for ((topic, copies), answer) in topics.iter().zip(answers) {
             let config = answer.map_err(|code| failed(KafkaError::AdminOp(code)))?;
             let set = |name| config.get(name).and_then(|entry| entry.value.as_deref());
-            let has = set("cleanup.policy").unwrap_or_default();
-            if has.split(',').any(|part| part == "compact") != topic.is_compacted() {
-                changes.push(TopicChange::OtherCleanup { topic: *topic, compact: topic.is_compacted() });
-            }
-            let retention = set("retention.ms");
-            if let (Some(least), Some(days)) = (plan::days_least(*topic), retention.and_then(plan::days_of))
-                && days < least
-            {
-                changes.push(TopicChange::Forgets { topic: *topic, days, least });
-            }
-            let in_sync = set("min.insync.replicas").and_then(|text| text.parse().ok());
-            if let Some(has) = in_sync.filter(|has| *has < IN_SYNC_LEAST && copies >= Some(COPIES_SAFE)) {
-                changes.push(TopicChange::FewInSync { topic: *topic, has });
-            }
+            let standing = Standing {
+                copies: *copies,
+                cleanup: set("cleanup.policy").unwrap_or_default(),
+                retention_ms: set("retention.ms").unwrap_or_default(),
+                retention_bytes: set("retention.bytes").unwrap_or_default(),
+                in_sync: set("min.insync.replicas").unwrap_or_default(),
+            };
+            changes.extend(standing.changes(*topic, replication));
         }
         Ok(changes)
     }
@@ -91,37 +90,33 @@ impl Topics {
         let mut create = Vec::new();
         let mut grow = Vec::new();
         for (change, kept) in changes.iter().zip(&kept) {
-            match change {
-                TopicChange::Create { topic, partitions } => {
-                    let count = i32::try_from(*partitions).unwrap_or(i32::MAX);
-                    let copies = TopicReplication::Fixed(replication);
-                    let mut new = NewTopic::new(self.names().topic(*topic), count, copies)
-                        .set("cleanup.policy", plan::cleanup(*topic));
-                    if !kept.is_empty() {
-                        new = new.set("retention.ms", kept);
-                    }
-                    if plan.replication >= Some(COPIES_SAFE) {
-                        new = new.set("min.insync.replicas", &in_sync);
-                    }
-                    create.push(new);
+            if let TopicChange::Create { topic, partitions } = change {
+                let count = i32::try_from(*partitions).unwrap_or(i32::MAX);
+                let copies = TopicReplication::Fixed(replication);
+                let mut new = NewTopic::new(self.names().topic(*topic), count, copies)
+                    .set("cleanup.policy", plan::cleanup(*topic));
+                if !kept.is_empty() {
+                    new = new.set("retention.ms", kept);
                 }
-                TopicChange::Grow { topic, to, .. } => {
-                    let count = usize::try_from(*to).unwrap_or(usize::MAX);
-                    grow.push(NewPartitions::new(self.names().topic(*topic), count));
+                if plan.replication >= Some(COPIES_SAFE) {
+                    new = new.set("min.insync.replicas", &in_sync);
                 }
-                TopicChange::Refused { .. }
-                | TopicChange::Forgets { .. }
-                | TopicChange::FewInSync { .. }
-                | TopicChange::OtherCleanup { .. } => {}
+                create.push(new);
+            } else if let Some((topic, to)) = change.wanted() {
+                let count = usize::try_from(to).unwrap_or(usize::MAX);
+                grow.push(NewPartitions::new(self.names().topic(topic), count));
             }
         }
+        let mut asked = Vec::new();
         if !create.is_empty() {
             // One that somebody else has made meanwhile is as good.
-            taken(self.admin.create_topics(&create, &options()).await, Code::TopicAlreadyExists)?;
+            asked.push(taken(self.admin.create_topics(&create, &options()).await, Code::TopicAlreadyExists));
         }
         if !grow.is_empty() {
-            taken(self.admin.create_partitions(&grow, &options()).await, Code::NoError)?;
+            asked.push(taken(self.admin.create_partitions(&grow, &options()).await, Code::NoError));
         }
+        // Each is asked for, whatever became of the other.
+        asked.into_iter().collect::<Result<Vec<()>, LogError>>()?;
         self.wait_for(&changes).await?;
         Ok(changes)
     }
@@ -129,17 +124,7 @@ impl Topics {
     /// The broker answers before every one of its parts knows: waits until the topics are seen.
     async fn wait_for(&self, changes: &[TopicChange]) -> Result<(), LogError> {
         let survey = self.survey.clone();
-        let wanted: Vec<(Topic, u32)> = changes
-            .iter()
-            .filter_map(|change| match change {
-                TopicChange::Create { topic, partitions } => Some((*topic, *partitions)),
-                TopicChange::Grow { topic, to, .. } => Some((*topic, *to)),
-                TopicChange::Refused { .. }
-                | TopicChange::Forgets { .. }
-                | TopicChange::FewInSync { .. }
-                | TopicChange::OtherCleanup { .. } => None,
-            })
-            .collect();
+        let wanted: Vec<(Topic, u32)> = changes.iter().filter_map(|change| change.wanted()).collect();
         let seen = tokio::task::spawn_blocking(move || {
             let (stop, mut patience) = (Stop::default(), Patience::new("waiting for new topics"));
             let begun = Clock::machine().now();
@@ -169,29 +154,49 @@ impl Topics {
 
 /// The `retention.ms` of a topic that is to be made; empty where there is none to set.
 fn retention(change: &TopicChange) -> String {
-    let days = match change {
-        TopicChange::Create { topic, .. } => plan::days(*topic),
-        TopicChange::Grow { .. }
-        | TopicChange::Refused { .. }
-        | TopicChange::Forgets { .. }
-        | TopicChange::FewInSync { .. }
-        | TopicChange::OtherCleanup { .. } => None,
-    };
-    days.map_or_else(String::new, |days| (days * DAY_MILLIS).to_string())
+    let TopicChange::Create { topic, .. } = change else { return String::new() };
+    plan::days(*topic).map_or_else(String::new, |days| (days * DAY_MILLIS).to_string())
 }
 
-fn count(survey: &Survey, wanted: &[(Topic, u32)]) -> Result<Vec<(Topic, Option<u32>, u32)>, LogError> {
-    let stop = Stop::default();
-    let mut found = Vec::new();
+/// A topic that is there.
+#[derive(Clone, Copy)]
+struct Found {
+    partitions: u32,
+    copies: u32,
+}
+
+fn count(survey: &Survey, wanted: &[(Topic, u32)]) -> Result<Vec<(Topic, Option<Found>, u32)>, LogError> {
+    let mut counts = Vec::new();
     for (topic, wanted) in wanted {
-        let has = match survey.partitions(*topic, &stop) {
+        let has = match found(survey, *topic) {
             Ok(has) => Some(has),
             Err(LogError::Missing(_)) => None,
             Err(error) => return Err(error),
         };
-        found.push((*topic, has, *wanted));
+        counts.push((*topic, has, *wanted));
     }
-    Ok(found)
+    Ok(counts)
+}
+
+fn found(survey: &Survey, topic: Topic) -> Result<Found, LogError> {
+    let (stop, mut patience) = (Stop::default(), Patience::new("counting copies"));
+    loop {
+        let partitions = survey.partitions(topic, &stop)?;
+        match copies(survey, topic) {
+            Ok(Some(copies)) => return Ok(Found { partitions, copies }),
+            Ok(None) => patience.wait(&stop, &topic),
+            Err(error) => patience.wait(&stop, &error),
+        };
+    }
+}
+
+/// How many copies the partition has that has the fewest.
+fn copies(survey: &Survey, topic: Topic) -> KafkaResult<Option<u32>> {
+    let name = survey.names.topic(topic);
+    let metadata = survey.consumer.fetch_metadata(Some(name), ANSWER_WITHIN)?;
+    let found = metadata.topics().iter().find(|found| found.name() == name);
+    let counts = found.map(|found| found.partitions().iter().map(|partition| partition.replicas().len()));
+    Ok(counts.and_then(Iterator::min).and_then(|count| u32::try_from(count).ok()))
 }
 
 fn options() -> AdminOptions {
@@ -203,6 +208,7 @@ fn options() -> AdminOptions {
 /// All went well, or failed only in a way that is as good.
 fn taken(answers: KafkaResult<Vec<TopicResult>>, as_good: Code) -> Result<(), LogError> {
     let answers = answers.map_err(failed)?;
+    let asked = answers.len();
     let failures: Vec<(String, Code)> =
         answers.into_iter().filter_map(Result::err).filter(|(_, code)| *code != as_good).collect();
     if failures.is_empty() {
@@ -211,7 +217,10 @@ fn taken(answers: KafkaResult<Vec<TopicResult>>, as_good: Code) -> Result<(), Lo
     let is_refused =
         failures.iter().any(|(_, code)| errors::class(&KafkaError::AdminOp(*code)) == Class::Refused);
     let texts: Vec<String> = failures.iter().map(|(topic, code)| format!("{topic}: {code}")).collect();
-    let text = texts.join(", ");
+    let mut text = texts.join(", ");
+    if failures.len() < asked {
+        text.push_str(&format!("; the other {} were taken", asked - failures.len()));
+    }
     Err(if is_refused { LogError::Refused(text) } else { LogError::Unusable(text) })
 }
 
@@ -219,4 +228,29 @@ fn taken(answers: KafkaResult<Vec<TopicResult>>, as_good: Code) -> Result<(), Lo
 fn failed(error: KafkaError) -> LogError {
     errors::ending(&error, "", "administering topics")
         .unwrap_or_else(|| LogError::Unusable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(refused: &[(&str, Code)], taken: usize) -> KafkaResult<Vec<TopicResult>> {
+        let refused = refused.iter().map(|(topic, code)| Err(((*topic).to_owned(), *code)));
+        Ok(refused.chain((0..taken).map(|number| Ok(number.to_string()))).collect())
+    }
+
+    #[test]
+    fn only_a_want_of_rights_is_a_refusal_and_what_went_well_is_said() {
+        assert_eq!(taken(answered(&[("a", Code::TopicAlreadyExists)], 2), Code::TopicAlreadyExists), Ok(()));
+        let denied = [("a", Code::TopicAuthorizationFailed), ("b", Code::TopicAuthorizationFailed)];
+        let Err(LogError::Refused(text)) = taken(answered(&denied, 3), Code::NoError) else {
+            panic!("rights")
+        };
+        assert!(text.starts_with("a: ") && text.ends_with("; the other 3 were taken"), "{text}");
+        let copies = [("a", Code::InvalidReplicationFactor)];
+        let Err(LogError::Unusable(text)) = taken(answered(&copies, 0), Code::NoError) else {
+            panic!("none")
+        };
+        assert!(!text.contains("other"), "{text}");
+    }
 }

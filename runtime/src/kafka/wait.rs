@@ -41,8 +41,8 @@ pub(super) struct Patience {
     what: &'static str,
     policy: RetryPolicy,
     tries: u32,
-    /// Since when something is missing.
-    missing_since: Option<Micros>,
+    /// Since when something is missing, and when that was seen last.
+    missing: Option<(Micros, Micros)>,
 }
 
 /// The first waits are short, since most troubles are; with the longest, a broker that is back is seen soon.
@@ -64,12 +64,14 @@ impl Patience {
         if !matches!(ending, LogError::Missing(_)) {
             return false;
         }
-        let since = *self.missing_since.get_or_insert(now);
+        let again = |(_, last): &(Micros, Micros)| now.0.saturating_sub(last.0) < MISSING_FOR;
+        let (since, _) = self.missing.filter(again).unwrap_or((now, now));
+        self.missing = Some((since, now));
         now.0.saturating_sub(since.0) < MISSING_FOR
     }
 
     pub(super) fn new(what: &'static str) -> Self {
-        Self { what, policy: RetryPolicy::new(WAIT_FIRST, WAIT_MOST), tries: 0, missing_since: None }
+        Self { what, policy: RetryPolicy::new(WAIT_FIRST, WAIT_MOST), tries: 0, missing: None }
     }
 
     /// Waits before the next try; says whether it was stopped.
@@ -91,7 +93,7 @@ impl Patience {
         if self.tries >= TRIES_SILENT {
             tracing::info!(what = self.what, tries = self.tries, "kafka answers again");
         }
-        (self.tries, self.missing_since) = (0, None);
+        (self.tries, self.missing) = (0, None);
         self.policy.reset();
     }
 }
@@ -120,7 +122,9 @@ mod tests {
         }
         assert!(patience.bears_at(&missing, Micros(4 + MISSING_FOR)));
         assert!(!patience.bears_at(&missing, Micros(5 + MISSING_FOR)));
+        let later = Micros(5 + 3 * MISSING_FOR);
+        assert!(patience.bears_at(&missing, later), "nobody has missed it for long");
         patience.reset();
-        assert!(patience.bears_at(&missing, Micros(6 + MISSING_FOR)), "it was there in between");
+        assert!(patience.bears_at(&missing, later), "it was there in between");
     }
 }

@@ -112,7 +112,8 @@ async fn little_room(broker: Broker) {
     let kafka = broker.make(1).await;
     takes_at_most(&kafka, OUTPUT, "12000").await;
     let mut config = broker::config(&kafka.address, &kafka.prefix);
-    for (name, value) in [("compression.type", "none"), ("queue.buffering.max.kbytes", "64")] {
+    let small = [("message.max.bytes", "60000"), ("queue.buffering.max.kbytes", "64")];
+    for (name, value) in small.into_iter().chain([("compression.type", "none")]) {
         config.extra.insert(name.to_owned(), value.to_owned());
     }
     let logs = KafkaLogs::new(config).expect("the settings are sound");

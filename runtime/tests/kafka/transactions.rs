@@ -13,6 +13,7 @@ use libtest_mimic::Trial;
 use pipeline::{Log, LogError, Logs, Next, Step, log::Positions};
 use rdkafka::{
     ClientConfig,
+    admin::{AdminOptions, AlterConfig, ResourceSpecifier},
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 use runtime::kafka::{KafkaConfig, KafkaLogs, TopicChange, TopicPlan};
@@ -26,10 +27,11 @@ use crate::{
 
 pub(crate) fn trials(address: &str) -> Vec<Trial> {
     type Case = fn(Broker) -> BoxFuture<'static, ()>;
-    let cases: [(&str, Case); 13] = [
+    let cases: [(&str, Case); 14] = [
         ("aborted_and_open_transactions_stay_invisible", |b| invisible(b).boxed()),
         ("nobody_is_idle_before_an_open_transaction_is_decided", |b| undecided(b).boxed()),
         ("a_fenced_producer_cannot_commit", |b| fenced(b).boxed()),
+        ("a_name_that_was_taken_during_a_long_transaction_is_not_taken_back", |b| outlived(b).boxed()),
         ("a_silent_handle_whose_name_was_taken_leaves_the_group", |b| silent(b).boxed()),
         ("a_zombies_open_transaction_ends_when_its_name_is_opened", |b| zombie(b).boxed()),
         ("a_step_is_not_doubled_when_the_answer_to_its_commit_is_lost", |b| {
@@ -236,6 +238,34 @@ async fn topics(broker: Broker) {
     assert_eq!(kafka.logs.partitions(Topic::Signal).await, Ok(2), "state is bound to its partitions");
     let finding = Topic::Finding(FindingGroup::Chain);
     assert_eq!(kafka.logs.partitions(finding).await, Ok(2));
+
+    set(&kafka, Topic::DetectState, &[("cleanup.policy", "compact,delete")]).await;
+    set(&kafka, Topic::Receipt, &[("retention.ms", "604800000")]).await;
+    let three = TopicPlan {
+        partitions: vec![(Topic::Seen, 2), (Topic::DetectState, 2), (Topic::Receipt, 2)],
+        replication: Some(3),
+    };
+    let kept = Duration::from_hours(7 * 24);
+    let few = |topic| TopicChange::FewCopies { topic, has: 1, wanted: 3 };
+    let expected = [
+        few(Topic::Seen),
+        TopicChange::OtherCleanup { topic: Topic::DetectState, compact: true, compacts: true },
+        few(Topic::DetectState),
+        TopicChange::Shorter { topic: Topic::Receipt, kept, planned: 90 },
+        few(Topic::Receipt),
+    ];
+    assert_eq!(kafka.logs.plan_topics(&three).await, Ok(expected.to_vec()), "there is one broker");
+}
+
+/// As an operator does by hand; what was set before is forgotten.
+async fn set(kafka: &Kafka, topic: Topic, settings: &[(&str, &str)]) {
+    let name = format!("{}{topic}", kafka.prefix);
+    let mut config = AlterConfig::new(ResourceSpecifier::Topic(&name));
+    for (key, value) in settings {
+        config = config.set(key, value);
+    }
+    let altered = kafka.admin().alter_configs(&[config], &AdminOptions::new()).await;
+    altered.expect("it is asked")[0].as_ref().expect("it is altered");
 }
 
 /// Back-pressure pauses partitions; one that goes to another member meanwhile, and comes back, is read to its end.
@@ -307,6 +337,38 @@ async fn fenced_by(log: &mut Box<dyn Log>) -> bool {
         }
     }
     false
+}
+
+/// Whoever looks up what became of a step takes its name anew. A static member whose name has been given to another
+/// meanwhile does not: the newer one goes on.
+async fn outlived(broker: Broker) {
+    let kafka = broker.make(1).await;
+    feed(kafka.logs.as_ref(), &numbers(0..5)).await;
+    let proxy = Proxy::to(&kafka.address);
+    let settings = |address: &str| KafkaConfig {
+        static_membership: true,
+        transaction_timeout: Duration::from_secs(10),
+        ..broker::config(address, &kafka.prefix)
+    };
+    let logs = KafkaLogs::new(settings(&proxy.address())).expect("the settings are sound");
+    let mut older = Hand::assigned(&logs, "group", "one").await;
+    let records = older.batch().await;
+    let step = older.copying(&records);
+    proxy.arm(Fault::Late);
+    let newer = async {
+        while !proxy.has_struck() {
+            tokio::task::yield_now().await;
+        }
+        let direct = KafkaLogs::new(settings(&kafka.address)).expect("the settings are sound");
+        (Hand::assigned(&direct, "group", "one").await, direct)
+    };
+    // The commit is given up after the transaction's time.
+    let (ended, (mut newer, _direct)) = futures_util::future::join(older.log.commit(step), newer).await;
+    proxy.release();
+    let name = [format!("{}weir-group-one", kafka.prefix), "one".to_owned()];
+    assert!(matches!(&ended, Err(LogError::Fenced(fenced)) if name.contains(fenced)), "{ended:?}");
+    newer.copy_all().await;
+    assert_eq!(seen(kafka.logs.as_ref(), OUTPUT).await, numbers(0..5));
 }
 
 /// A step begins while the broker still writes the marks of the one before. Whoever names the group then is put off, and

@@ -256,4 +256,14 @@ fn a_handle_is_as_far_behind_as_its_oldest_unfinished_record() {
     state.answer(1);
     assert!(state.idle(900));
     assert_eq!(state.behind(900), 0, "it has caught up");
+    state.take_in(fetched(vec![record(0, 1000)]));
+    assert!(matches!(state.next(), Some(Ok(Next::Batch(_)))));
+    state.committed(&Positions::new(), 1590);
+    assert_eq!(state.behind(1600), 600, "a step of something else does not finish it");
+    state.begin_call();
+    assert_eq!(
+        state.behind(1600),
+        10,
+        "who asks for more will not finish it, as ingest other sources' entries"
+    );
 }
