@@ -1,10 +1,13 @@
 {{/* The port of an address: its own, or that of its scheme. */}}
 {{- define "weir.port" -}}
-{{- $own := regexFind ":[0-9]+$" (regexReplaceAll "^([a-z0-9+.-]+://)?([^/]*).*$" (trim .) "${2}") -}}
+{{- $address := lower (trim .) -}}
+{{- $own := regexFind ":[0-9]+$" (regexReplaceAll "^([a-z0-9+.-]+://)?([^/]*).*$" $address "${2}") -}}
 {{- if $own -}}
 {{- trimPrefix ":" $own -}}
+{{- else if hasPrefix "socks" $address -}}
+1080
 {{- else -}}
-{{- ternary "443" "80" (hasPrefix "https://" .) -}}
+{{- ternary "443" "80" (hasPrefix "https://" $address) -}}
 {{- end -}}
 {{- end -}}
 
@@ -26,7 +29,7 @@ need no address there, and of the proxy in its environment. Those of its own rul
 */}}
 {{- define "weir.servicePorts" -}}
 {{- $config := include "weir.config" . -}}
-{{- $addresses := regexFindAll "https?://[^/\\s\"']+" $config -1 -}}
+{{- $addresses := regexFindAll "(?i)https?://[^/\\s\"']+" $config -1 -}}
 {{- if regexMatch "(?m)^[ -]*entra:" $config -}}
   {{- $addresses = append $addresses "https://login.microsoftonline.com" -}}
 {{- end -}}
@@ -42,7 +45,7 @@ need no address there, and of the proxy in its environment. Those of its own rul
 {{- range $rule := .worker.egress -}}
   {{- range $own := $rule.ports -}}
     {{- range $port := $ports -}}
-      {{- if and (kindIs "float64" $own.port) (le (int $own.port) (int $port)) (ge (int ($own.endPort | default $own.port)) (int $port)) -}}
+      {{- if and (eq ($own.protocol | default "TCP") "TCP") (kindIs "float64" $own.port) (le (int $own.port) (int $port)) (ge (int ($own.endPort | default $own.port)) (int $port)) -}}
         {{- $ports = without $ports $port -}}
       {{- end -}}
     {{- end -}}

@@ -131,6 +131,15 @@ class Network(unittest.TestCase):
             policy = of_kind(render(cases()["default"], ON, own), "NetworkPolicy")["weir-ingest"]
             self.assertEqual(policy["spec"]["egress"][-1], {"to": to, "ports": [rule]})
             self.assertEqual(len(policy["spec"]["egress"]), 3, "DNS, the brokers, and this")
+        udp = {"workers": {"ingest": {"egress": [{"to": to, "ports": [{"port": 443, "protocol": "UDP"}]}]}}}
+        policy = of_kind(render(cases()["default"], ON, udp), "NetworkPolicy")["weir-ingest"]
+        self.assertEqual(ports(policy), [[9092], [443], [443]], "a port of another protocol leads nowhere of ours")
+
+    def test_a_proxy_has_the_port_of_its_own_kind(self):
+        for proxy, port in [("HTTPS://proxy.example", 443), ("http://proxy.example", 80), ("socks5h://proxy.example", 1080)]:
+            env = {"workers": {"enrich": {"env": {"ALL_PROXY": proxy}}}}
+            policy = of_kind(render(cases()["default"], ON, env), "NetworkPolicy")["weir-enrich"]
+            self.assertEqual(ports(policy), [[9092], [port]], proxy)
 
     def test_what_the_code_fills_in_is_what_is_expected_here(self):
         for path, constant, address in [("runtime/src/entra/config.rs", "AUTHORITY", AUTHORITY),

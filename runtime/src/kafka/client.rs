@@ -16,6 +16,9 @@ pub(super) use super::context::{Context, Rebalance, acknowledge};
 use super::{errors, peer, settings::KafkaConfig};
 use crate::secret::Secret;
 
+/// As Kafka's defaults have it.
+pub(super) const BEATS_A_SESSION: u32 = 15;
+
 /// A consumer, of a group or not.
 pub(super) type Consumer = BaseConsumer<Context>;
 /// A transactional producer; its own thread hears delivery reports, which blocking calls wait for.
@@ -36,8 +39,8 @@ pub(super) fn member(
     if !is_settled_by_broker {
         client
             .set("session.timeout.ms", millis(config.session_timeout))
-            // 15 beats a session, as Kafka's defaults have it; the others' changes are heard of with the next beat.
-            .set("heartbeat.interval.ms", millis(config.session_timeout / 15))
+            // The others' changes are heard of with the next beat.
+            .set("heartbeat.interval.ms", millis(config.session_timeout / BEATS_A_SESSION))
             .set("partition.assignment.strategy", "cooperative-sticky");
     }
     client

@@ -165,6 +165,11 @@ impl Context {
         lock(&self.too_large).insert(place);
     }
 
+    /// Whether a record of the step is known to be too large.
+    pub(super) fn has_too_large(&self) -> bool {
+        !lock(&self.too_large).is_empty()
+    }
+
     /// What was too large; forgets it.
     pub(super) fn take_too_large(&self) -> Vec<usize> {
         std::mem::take(&mut *lock(&self.too_large)).into_iter().collect()
@@ -252,11 +257,12 @@ impl ProducerContext for Context {
     fn delivery(&self, result: &DeliveryResult<'_>, place: usize) {
         if let Err((error, _)) = result {
             let code = errors::code(error);
-            // The first says why; the others follow from it.
-            lock(&self.undelivered).get_or_insert(code);
+            // Before anybody hears that something is wrong.
             if matches!(code, Code::MessageSizeTooLarge | Code::MessageBatchTooLarge) {
                 self.note_too_large(place);
             }
+            // The first says why; the others follow from it.
+            lock(&self.undelivered).get_or_insert(code);
         }
     }
 }

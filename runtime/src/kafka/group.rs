@@ -387,7 +387,7 @@ impl Group {
         let (mut wait, begun) = (POLL, self.shared.millis());
         for _ in 0..TAKE_MAX {
             if self.shared.stop.is_stopped()
-                || self.shared.millis().saturating_sub(begun) > TAKE_WITHIN_MILLIS
+                || !(0..TAKE_WITHIN_MILLIS).contains(&self.shared.millis().saturating_sub(begun))
             {
                 break;
             }

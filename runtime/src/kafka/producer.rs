@@ -12,6 +12,7 @@
 //! librdkafka 2.12 does not speak the second version of transactions (KIP-890), so that a request that was delayed for
 //! longer than all of this may still hit a later transaction: stable ids and idempotent sinks remain the last guarantee.
 
+mod causes;
 mod places;
 mod positions;
 mod standing;
@@ -29,6 +30,7 @@ use rdkafka::{
 use schemas::{Partition, Topic};
 use tokio::sync::mpsc;
 
+use self::causes::{cause, held_against};
 use super::{
     client::{self, Batching, Producer},
     errors::{self, Class},
@@ -44,7 +46,6 @@ const INIT_WITHIN: Duration = Duration::from_secs(10);
 /// How often it is looked whether a step's records are delivered, and after how many looks whether they still can be.
 const LOOK: Duration = Duration::from_millis(1);
 const LOOKS_PER_QUESTION: u128 = 50;
-const LOOKS_FOR_NAME: u32 = 1000;
 /// What a batch may hold unless a topic takes less, and what it always may.
 const BATCH_BYTES_MOST: usize = 1_000_000;
 const BATCH_BYTES_LEAST: usize = 16_384;
@@ -164,9 +165,7 @@ impl Steps {
             let attempt = self.attempt(step, &token);
             let cause = match attempt {
                 Attempt::Done => break,
-                Attempt::Over(LogError::Fenced(_))
-                    if self.timed_out(begun) && self.is_still_in(step, begun) =>
-                {
+                Attempt::Over(LogError::Fenced(_)) if self.timed_out(begun) && self.is_still_in(begun) => {
                     // The broker ended the transaction because it took too long, and answers as if the name were taken.
                     self.renew()?;
                     if self.is_committed(&token)? {
@@ -252,7 +251,8 @@ impl Steps {
             _ => Ok(()),
         });
         if let Err(error) = sent {
-            return self.abort(error);
+            let cause = cause(producer, error);
+            return self.abort(cause);
         }
         // Without a limit librdkafka would ask for ever: unlike the other calls, this one is not bound by the
         // transaction's.
@@ -381,6 +381,7 @@ impl Steps {
 
     /// Undoes a transaction that cannot be committed.
     fn abort(&mut self, cause: KafkaError) -> Attempt {
+        self.hear_of_sizes(&cause);
         let undelivered = self.producer.as_ref().and_then(|producer| producer.context().take_undelivered());
         let too_large = self.producer.as_ref().map(|producer| producer.context().take_too_large());
         let too_large = too_large.unwrap_or_default();
@@ -419,20 +420,6 @@ impl Steps {
             Some(missing @ LogError::Missing(_)) => Attempt::Absent(missing),
             Some(ending) => Attempt::Over(ending),
         }
-    }
-
-    /// The topic that may not be written to, where that is the cause. Only a line of librdkafka's log names it, of which
-    /// another thread hears.
-    fn denied(&self, cause: &KafkaError) -> Option<String> {
-        let producer =
-            self.producer.as_ref().filter(|_| errors::code(cause) == Code::TopicAuthorizationFailed)?;
-        for _ in 0..LOOKS_FOR_NAME {
-            let denied = producer.context().take_denied();
-            if denied.is_some() || self.shared.stop.wait(LOOK) {
-                return denied;
-            }
-        }
-        None
     }
 
     /// Aborts what is open; false when the name belongs to somebody else.
@@ -477,13 +464,5 @@ impl Steps {
 
     fn fenced(&self) -> LogError {
         LogError::Fenced(self.shared.identity.transactional_id.clone())
-    }
-}
-
-/// What librdkafka holds against the open transaction, if anything: it says so to whoever would begin another.
-fn held_against(producer: &Producer) -> KafkaResult<()> {
-    match producer.begin_transaction() {
-        Err(error) if errors::code(&error) != Code::State => Err(error),
-        Ok(()) | Err(_) => Ok(()),
     }
 }

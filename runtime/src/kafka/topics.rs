@@ -219,7 +219,7 @@ fn taken(answers: KafkaResult<Vec<TopicResult>>, as_good: Code) -> Result<(), Lo
     let texts: Vec<String> = failures.iter().map(|(topic, code)| format!("{topic}: {code}")).collect();
     let mut text = texts.join(", ");
     if failures.len() < asked {
-        text.push_str(&format!("; the other {} were taken", asked - failures.len()));
+        text.push_str(&format!("; taken: {}", asked - failures.len()));
     }
     Err(if is_refused { LogError::Refused(text) } else { LogError::Unusable(text) })
 }
@@ -246,11 +246,11 @@ mod tests {
         let Err(LogError::Refused(text)) = taken(answered(&denied, 3), Code::NoError) else {
             panic!("rights")
         };
-        assert!(text.starts_with("a: ") && text.ends_with("; the other 3 were taken"), "{text}");
+        assert!(text.starts_with("a: ") && text.ends_with("; taken: 3"), "{text}");
         let copies = [("a", Code::InvalidReplicationFactor)];
         let Err(LogError::Unusable(text)) = taken(answered(&copies, 0), Code::NoError) else {
             panic!("none")
         };
-        assert!(!text.contains("other"), "{text}");
+        assert!(!text.contains("taken"), "{text}");
     }
 }

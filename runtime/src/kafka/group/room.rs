@@ -34,7 +34,8 @@ impl Room {
         match wanted {
             Some((Flow::Paused, partitions)) => {
                 let since = *self.full_since.get_or_insert(now);
-                if now.saturating_sub(since) < WITHIN_MILLIS {
+                // A clock that was set back must not make it wait.
+                if (0..WITHIN_MILLIS).contains(&now.saturating_sub(since)) {
                     Turn::Wait
                 } else {
                     Turn::Set(Flow::Paused, partitions)
@@ -86,5 +87,11 @@ mod tests {
         let fetched = one(Flow::Fetched).expect("one partition");
         assert_eq!(room.turn(one(Flow::Fetched), 9001), Turn::Set(fetched.0, fetched.1));
         assert_eq!(room.turn(one(Flow::Paused), 9002), Turn::Wait, "it is given its moment anew");
+        let paused = one(Flow::Paused).expect("one partition");
+        assert_eq!(
+            room.turn(one(Flow::Paused), 8000),
+            Turn::Set(paused.0, paused.1),
+            "the clock was set back"
+        );
     }
 }

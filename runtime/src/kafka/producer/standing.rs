@@ -5,10 +5,15 @@ use std::time::Duration;
 use pipeline::{LogError, Step};
 use rdkafka::consumer::Consumer as _;
 
-use super::{super::survey::closed, Steps};
+use super::{
+    super::{client::BEATS_A_SESSION, settings::KafkaConfig, survey::closed},
+    Steps,
+};
 
-/// The part of a session after which two heartbeats have been answered.
-const HEARD_WITHIN: u32 = 7;
+/// How often the broker is heard of where it settles that itself (`group.consumer.heartbeat.interval.ms`, by default).
+const HEARTBEAT_OF_BROKER: Duration = Duration::from_secs(5);
+/// So many heartbeats are waited for: one may have been under way.
+const HEARTBEATS: u32 = 2;
 
 impl Steps {
     pub(super) fn timed_out(&self, begun: i64) -> bool {
@@ -18,17 +23,20 @@ impl Steps {
     /// Lets a member that has been busy for longer than a session lasts hear what the group says of it: a process that stood
     /// still does not know what happened meanwhile, and must not take back a name that was given to another.
     pub(super) fn hear(&self, begun: i64) -> Result<(), LogError> {
-        let session = self.shared.identity.config.session_timeout;
-        let is_long = self.clock.now().0.saturating_sub(begun) >= micros(session);
-        if is_long && self.shared.consumer().is_some() && self.shared.stop.wait(session / HEARD_WITHIN) {
+        let config = &self.shared.identity.config;
+        let is_long = self.clock.now().0.saturating_sub(begun) >= micros(config.session_timeout);
+        if is_long
+            && self.shared.consumer().is_some()
+            && self.shared.stop.wait(heartbeat(config) * HEARTBEATS)
+        {
             return Err(closed());
         }
         self.shared.state().ended().map_or(Ok(()), Err)
     }
 
     /// Whether the group still counts on this member.
-    pub(super) fn is_still_in(&self, step: &Step, begun: i64) -> bool {
-        self.hear(begun).is_ok() && !self.is_out() && self.guard(step).is_ok()
+    pub(super) fn is_still_in(&self, begun: i64) -> bool {
+        self.hear(begun).is_ok() && !self.is_out()
     }
 
     /// Whether the group has given up on this member: then the name may be another's by now, and must not be taken back.
@@ -43,6 +51,14 @@ impl Steps {
         }
         self.shared.state().check(step.lease, &step.finished)
     }
+}
+
+fn heartbeat(config: &KafkaConfig) -> Duration {
+    if config.extra.get("group.protocol").is_some_and(|protocol| protocol == "consumer") {
+        return HEARTBEAT_OF_BROKER;
+    }
+    let passed = config.extra.get("heartbeat.interval.ms").and_then(|millis| millis.parse().ok());
+    passed.map_or(config.session_timeout / BEATS_A_SESSION, Duration::from_millis)
 }
 
 fn micros(time: Duration) -> i64 {
