@@ -13,6 +13,7 @@ from chart import (SECRETS, cases, config_text, containers, notes, of_kind, rend
 
 THREE = ["detect", "enrich", "ingest"]
 WORKERS = {
+    "crew": [*THREE, "sink-archive"],
     "default": THREE,
     "two-replicas": [*THREE, "sink-splunk"],
     "three-sinks": [*THREE, "sink-sentinel", "sink-splunk", "sink-workspace"],

@@ -1,7 +1,9 @@
 //! The workers as processes of their own over a log of their own on a broker: started, brought to the end of what the
 //! sources hold, and what they left read back.
 //!
-//! Every member has a configuration of its own, which differs in the file of its sink: two processes do not share one.
+//! Their configurations are those that the chart renders for `helm/ci/crew-values.yaml` (`helm/tests/test_rendered.py` holds
+//! the files to it); put in are the broker, the prefix, the records, and a file for each member's sink: two processes do not
+//! share one. The records are read once, not watched, and nobody listens for probes.
 
 use std::path::{Path, PathBuf};
 
@@ -14,11 +16,18 @@ use super::folded::{Standing, fold};
 use super::process::Process;
 use super::random::say;
 
+/// What is rendered for each worker.
+const RENDERED: [(&str, &str); 4] = [
+    ("ingest", include_str!("../data/rendered/ingest.yaml")),
+    ("enrich", include_str!("../data/rendered/enrich.yaml")),
+    ("detect", include_str!("../data/rendered/detect.yaml")),
+    ("sink", include_str!("../data/rendered/sink-archive.yaml")),
+];
 /// Each is a command of the binary.
 pub(crate) const WORKERS: [&str; 4] = ["ingest", "enrich", "detect", "sink"];
-/// Small, so that a run is many steps.
+/// Small, so that a run is many steps. As it is rendered, too.
 pub(crate) const BATCH_RECORDS: usize = 64;
-/// Of every topic.
+/// Of every topic. As it is rendered, too.
 const PARTITIONS: u32 = 3;
 /// Who brings a log to its end.
 const LAST: &str = "last";
@@ -43,33 +52,29 @@ impl Crew {
     ) -> Self {
         std::fs::create_dir(&folder).unwrap();
         let prefix = format!("crew-{:x}-{}.", Clock::machine().now().0, std::process::id());
-        let log = format!(
-            "log:
-  kafka:
-    bootstrap: {broker}
-    prefix: {prefix}
-    partitions: {PARTITIONS}
-    static_membership: {is_static}
-    session_timeout: 6s
-    transaction_timeout: 10s
-    revoke_within: 2s
-    settings: {{heartbeat.interval.ms: 200}}
-"
-        );
         let program = folder.with_file_name("weir");
         let kafka = KafkaConfig { prefix, ..KafkaConfig::new(broker) };
         let members = members.iter().copied().chain([LAST]).collect();
         let crew = Self { folder, program, kafka, members };
-        for member in &crew.members {
-            let text = format!("{log}{}", flow(sources, &crew.archive(member)));
-            std::fs::write(crew.config(member), text).unwrap();
+        for member in crew.members.iter().filter(|member| **member != LAST) {
+            for (worker, text) in RENDERED {
+                let text = fitted(text, &crew.kafka, is_static, sources, &crew.archive(member));
+                std::fs::write(crew.config(member, worker), text).unwrap();
+            }
         }
-        crew.ends_well("topics", crew.start(LAST, &["topics", "apply"]));
+        // One process, which does what all of them do.
+        let [(_, ingest), .., (_, sink)] = RENDERED;
+        let (_, sinks) = sink.split_once("sinks:").unwrap();
+        let (sinks, _) = sinks.split_once("limits:").unwrap();
+        let text = format!("{ingest}sinks:{sinks}");
+        let text = fitted(&text, &crew.kafka, is_static, sources, &crew.archive(LAST));
+        std::fs::write(crew.config(LAST, "run"), text).unwrap();
+        crew.ends_well("topics", crew.start(&crew.config(LAST, "run"), &["topics", "apply"]));
         crew
     }
 
-    fn config(&self, member: &str) -> PathBuf {
-        self.folder.join(format!("{member}.yaml"))
+    fn config(&self, member: &str, worker: &str) -> PathBuf {
+        self.folder.join(format!("{member}-{worker}.yaml"))
     }
 
     /// Where that member's sink writes.
@@ -77,14 +82,18 @@ impl Crew {
         self.folder.join(format!("{member}.jsonl"))
     }
 
-    fn start(&self, member: &str, words: &[&str]) -> Process {
-        let config = self.config(member).display().to_string();
+    fn start(&self, config: &Path, words: &[&str]) -> Process {
+        let config = config.display().to_string();
         Process::start(&self.program, &[words, &["-c", &config]].concat(), &self.folder.join("log"))
     }
 
-    /// Starts a worker.
+    /// Starts a worker, with the words that the chart gives it.
     pub(crate) fn work(&self, worker: &str, member: &str) -> Process {
-        self.start(member, &[worker, "--member", member])
+        let mut words = vec![worker, "--member", member];
+        if worker == "sink" {
+            words.extend(["--only", "archive"]);
+        }
+        self.start(&self.config(member, worker), &words)
     }
 
     /// Why they ended, and the last of what they logged.
@@ -110,7 +119,7 @@ impl Crew {
 
     /// One process does what they have left; what it printed.
     pub(crate) fn finish(&self) -> String {
-        self.ends_well("run", self.start(LAST, &["run"]))
+        self.ends_well("run", self.start(&self.config(LAST, "run"), &["run"]))
     }
 
     /// What the log holds, and how many lines of the sinks' files are repeated. The topics are gone after it.
@@ -144,6 +153,27 @@ impl Crew {
         };
         self.members.iter().map(whole).collect()
     }
+}
+
+/// What is rendered, with what is a test's own.
+fn fitted(text: &str, kafka: &KafkaConfig, is_static: bool, sources: &[PathBuf], archive: &Path) -> String {
+    let paths: Vec<String> = sources.iter().map(|path| format!("    - {}\n", path.display())).collect();
+    let put = |text: String, from: &str, to: &str| {
+        assert!(text.contains(from), "{from} is not rendered");
+        text.replace(from, to)
+    };
+    let mut text = put(text.to_owned(), "BROKER:9092", &kafka.bootstrap);
+    text = put(text, "PREFIX.", &kafka.prefix);
+    text = put(text, "static_membership: true", &format!("static_membership: {is_static}"));
+    text = put(text, "  listen: \"0.0.0.0:9464\"\n  beyond_loopback: true\n", "  listen: 'off'\n");
+    if text.contains("sources:") {
+        text = put(text, "    - /SOURCES\n", &paths.concat());
+        text = put(text, "    watch: true\n", "");
+    }
+    if text.contains("sinks:") {
+        text = put(text, "/ARCHIVE", &archive.display().to_string());
+    }
+    text
 }
 
 /// What one process finds that nobody disturbs, on an embedded log; one over memory must find the same. The program lies
