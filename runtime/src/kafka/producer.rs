@@ -310,6 +310,7 @@ impl Steps {
     fn fill(&self, producer: &Producer, step: &Step, placed: &[(usize, Partition)]) -> KafkaResult<()> {
         producer.context().take_undelivered();
         producer.context().take_too_large();
+        producer.context().take_denied();
         producer.begin_transaction()?;
         for (index, partition) in placed {
             if let Some(record) = step.records.get(*index) {

@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use libtest_mimic::Trial;
-use pipeline::{Log, LogError, Logs, Next, Step, log::Positions};
+use pipeline::{Log, LogError, Logs, Next, Outgoing, Step, log::Positions};
 use rdkafka::{
     ClientConfig,
     admin::{AdminOptions, AlterConfig, ResourceSpecifier},
@@ -23,14 +23,16 @@ use crate::{
     broker::{self, Broker, Kafka},
     hand::{Hand, INPUT, OUTPUT, at, feed, look, member, numbers, record_of, seen},
     proxy::{ADD_OFFSETS, Fault, Proxy},
+    sizes::noise,
 };
 
 pub(crate) fn trials(address: &str) -> Vec<Trial> {
     type Case = fn(Broker) -> BoxFuture<'static, ()>;
-    let cases: [(&str, Case); 14] = [
+    let cases: [(&str, Case); 15] = [
         ("aborted_and_open_transactions_stay_invisible", |b| invisible(b).boxed()),
         ("nobody_is_idle_before_an_open_transaction_is_decided", |b| undecided(b).boxed()),
         ("a_fenced_producer_cannot_commit", |b| fenced(b).boxed()),
+        ("a_name_that_was_taken_is_heard_of_while_records_are_handed_over", |b| fenced_midway(b).boxed()),
         ("a_name_that_was_taken_during_a_long_transaction_is_not_taken_back", |b| outlived(b).boxed()),
         ("a_silent_handle_whose_name_was_taken_leaves_the_group", |b| silent(b).boxed()),
         ("a_zombies_open_transaction_ends_when_its_name_is_opened", |b| zombie(b).boxed()),
@@ -337,6 +339,26 @@ async fn fenced_by(log: &mut Box<dyn Log>) -> bool {
         }
     }
     false
+}
+
+/// The client has room for some of the records only, so that it hears of the successor before it has been given them all.
+async fn fenced_midway(broker: Broker) {
+    let kafka = broker.make(1).await;
+    let mut config = broker::config(&kafka.address, &kafka.prefix);
+    for (name, value) in [("message.max.bytes", "60000"), ("queue.buffering.max.kbytes", "64")] {
+        config.extra.insert(name.to_owned(), value.to_owned());
+    }
+    config.extra.insert("compression.type".to_owned(), "none".to_owned());
+    let logs = KafkaLogs::new(config).expect("the settings are sound");
+    let mut hand = Hand::assigned(&logs, "group", "one").await;
+    let successor = stranger(&kafka, "weir-group-one");
+    let large = |number| Outgoing { value: Some(noise(3_000, number).into()), ..record_of(OUTPUT, "x") };
+    let records = (1..=200).map(large).collect();
+    let step = Step { lease: hand.lease, finished: Positions::new(), records };
+    let fenced = LogError::Fenced(format!("{}weir-group-one", kafka.prefix));
+    assert_eq!(hand.log.commit(step).await, Err(fenced), "the name is not taken back");
+    begin(&kafka, &successor, OUTPUT, &numbers(0..1));
+    successor.commit_transaction(Duration::from_secs(20)).expect("it is the successor's");
 }
 
 /// Whoever looks up what became of a step takes its name anew. A static member whose name has been given to another
